@@ -1,0 +1,56 @@
+// Disk: files by path. Small files whole and at once (configuration, keys, models' headers); appended logs
+// through a writer that never blocks the loop. Errors are kIo with the system's reason and the path.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weir/base/result.h"
+#include "weir/io/task.h"
+
+namespace weir::io {
+
+/// Appends to one file from one loop. append() copies and returns at once; a worker writes. Bounded: what
+/// does not fit in `buffer_bytes_max` or cannot be written (full disk) is dropped and counted, never waited
+/// for.
+class LogWriter {
+ public:
+  virtual ~LogWriter() = default;  // flushes what it holds
+  virtual void append(std::string_view line) = 0;
+  virtual uint64_t dropped() const = 0;        // lines, since the start
+  virtual std::string last_error() const = 0;  // empty: the last write was fine
+  /// Opens the file again (after logrotate moved it).
+  virtual void reopen() = 0;
+};
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+  /// Blocks. Requires a bound: longer files are an error.
+  virtual Result<std::string> read_file(const std::string& path, size_t bytes_max) = 0;
+  /// Blocks. Writes beside and renames over: readers see the old or the new file, whole. `mode` as chmod
+  /// takes it.
+  virtual Result<void> write_file(const std::string& path, std::string_view bytes, uint32_t mode) = 0;
+  /// Size in bytes and modification time; kIo when there is none.
+  struct FileInfo {
+    uint64_t bytes = 0;
+    int64_t modified_unix_ns = 0;
+    uint64_t inode = 0;
+    bool executable = false;
+    bool directory = false;
+    friend bool operator==(const FileInfo&, const FileInfo&) = default;
+  };
+  virtual Result<FileInfo> stat(const std::string& path) = 0;
+  virtual Result<void> make_directory(const std::string& path, uint32_t mode) = 0;  // and its parents
+  /// A new private directory (0700) under the system's place for them.
+  virtual Result<std::string> make_temporary_directory(const std::string& prefix) = 0;
+  virtual void remove(const std::string& path) = 0;  // file or tree; quiet when absent
+  /// `path` "-" is standard output. Errors: kIo when it cannot be opened.
+  virtual Result<std::unique_ptr<LogWriter>> open_log(const std::string& path, size_t buffer_bytes_max) = 0;
+};
+
+}  // namespace weir::io
