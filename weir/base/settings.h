@@ -1,0 +1,248 @@
+// The configuration as values: what weir.yaml may say (docs/configuration.md), with every default in the
+// declaration. parse_settings() is pure: files and environment come through SettingsSources, so a loader, a
+// test and a fuzzer read the same way. A Settings that exists has passed every check; the parts compare, so a
+// reload keeps what did not change. Client keys are held as SHA-256 only. Values; thread-safe as values are.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weir/base/clock.h"
+#include "weir/base/hash.h"
+#include "weir/base/result.h"
+#include "weir/base/secret.h"
+
+namespace weir {
+
+// ---- server
+
+struct TlsSettings {
+  std::string certificate;  // path of a PEM chain
+  std::string private_key;  // path of a PEM key
+  friend bool operator==(const TlsSettings&, const TlsSettings&) = default;
+};
+
+struct ServerLimits {
+  int64_t body_bytes = 32 << 20;
+  int64_t header_bytes = 64 << 10;  // the whole head: request line and headers
+  int64_t headers = 100;
+  int64_t target_bytes = 8192;
+  int64_t connections = 20000;  // over all cores
+  friend bool operator==(const ServerLimits&, const ServerLimits&) = default;
+};
+
+struct ServerTimeouts {
+  milliseconds header{10'000};  // first byte of a request to the end of its head
+  milliseconds body{30'000};    // between two reads of a body
+  milliseconds idle{75'000};    // keep-alive connection without a request
+  milliseconds write{30'000};   // a client that does not read
+  friend bool operator==(const ServerTimeouts&, const ServerTimeouts&) = default;
+};
+
+struct ServerSettings {
+  std::vector<std::string> listen{"127.0.0.1:8080"};  // host:port, [v6]:port, unix:/path; never empty
+  int64_t cores = 0;                                  // loops; 0: one for each core of the machine
+  std::optional<TlsSettings> tls;
+  ServerLimits limits;
+  ServerTimeouts timeouts;
+  milliseconds drain{30'000};  // how long a shutdown waits for requests under way
+  friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
+};
+
+// ---- auth
+
+/// Who may send a request without a key. A wrong key is refused in every mode.
+enum class Anonymous : uint8_t { kNever, kLoopback, kAlways };
+
+struct ClientKeySettings {
+  std::string name;
+  Sha256 hash{};                    // of the key's bytes
+  std::vector<std::string> models;  // exact names or "prefix*"; empty: every model
+  friend bool operator==(const ClientKeySettings&, const ClientKeySettings&) = default;
+};
+
+struct AuthSettings {
+  Anonymous anonymous = Anonymous::kNever;
+  std::vector<ClientKeySettings> keys;
+  friend bool operator==(const AuthSettings&, const AuthSettings&) = default;
+};
+
+// ---- providers
+
+/// http(s)://host[:port][/path] or unix:/path/to.sock (HTTP over that socket, no path prefix).
+struct BaseUrl {
+  enum class Scheme : uint8_t { kHttp, kHttps, kUnix };
+  Scheme scheme = Scheme::kHttp;
+  std::string host;  // name or literal without brackets; the socket's path for kUnix
+  uint16_t port = 0;
+  std::string path;  // "" or "/v1": starts with '/', never ends with one
+
+  /// Errors: kConfig with the reason; the text is not quoted.
+  static Result<BaseUrl> parse(std::string_view text);
+  std::string to_string() const;
+  friend bool operator==(const BaseUrl&, const BaseUrl&) = default;
+};
+
+struct UpstreamTimeouts {
+  milliseconds connect{5'000};
+  milliseconds headers{30'000};      // request sent to response head
+  milliseconds first_token{30'000};  // response head to first token of a stream
+  milliseconds idle{30'000};         // between two reads of an answer
+  milliseconds total{600'000};
+  friend bool operator==(const UpstreamTimeouts&, const UpstreamTimeouts&) = default;
+};
+
+struct UpstreamTimeoutOverrides {
+  std::optional<milliseconds> connect, headers, first_token, idle, total;
+  UpstreamTimeouts over(UpstreamTimeouts base) const;
+  friend bool operator==(const UpstreamTimeoutOverrides&, const UpstreamTimeoutOverrides&) = default;
+};
+
+struct UpstreamHeader {
+  std::string name;
+  Secret value;
+  friend bool operator==(const UpstreamHeader&, const UpstreamHeader&) = default;
+};
+
+struct LocalChatSettings {
+  std::string name;    // the model name the provider answers to
+  std::string server;  // path of llama-server
+  std::string model;   // path of the .gguf
+  int64_t context_tokens = 8192;
+  int64_t slots = 4;
+  int64_t threads = 0;  // 0: the child decides
+  friend bool operator==(const LocalChatSettings&, const LocalChatSettings&) = default;
+};
+
+struct LocalEmbeddingsSettings {
+  std::string name;
+  std::string library;    // path of the ONNX Runtime library
+  std::string model;      // path of the .onnx
+  std::string tokenizer;  // path of tokenizer.json or vocab.txt
+  int64_t threads = 0;
+  friend bool operator==(const LocalEmbeddingsSettings&, const LocalEmbeddingsSettings&) = default;
+};
+
+enum class ProviderKind : uint8_t { kOpenAi, kLocal };
+
+struct ProviderSettings {
+  std::string name;
+  ProviderKind kind = ProviderKind::kOpenAi;
+  std::vector<std::string> models;  // patterns passed through without an entry in `models`; empty: none
+  int64_t connections_max = 256;    // over all cores
+  UpstreamTimeouts timeouts;
+  // kOpenAi
+  BaseUrl base_url;
+  Secret api_key;  // empty: no Authorization header
+  std::vector<UpstreamHeader> headers;
+  std::string ca_file;  // empty: the system's authorities
+  // kLocal: at least one of the two
+  std::vector<LocalChatSettings> chat;
+  std::vector<LocalEmbeddingsSettings> embeddings;
+  friend bool operator==(const ProviderSettings&, const ProviderSettings&) = default;
+};
+
+// ---- models
+
+struct TargetSettings {
+  std::string provider;  // names an entry of Settings::providers
+  std::string model;     // the provider's name of the model
+  friend bool operator==(const TargetSettings&, const TargetSettings&) = default;
+};
+
+struct ModelSettings {
+  std::string name;
+  std::vector<std::string> aliases;
+  std::vector<TargetSettings> targets;  // in order of preference; never empty
+  UpstreamTimeoutOverrides timeouts;    // over the provider's
+  std::optional<int64_t> body_bytes;    // limits.body_bytes, at most server.limits.body_bytes
+  friend bool operator==(const ModelSettings&, const ModelSettings&) = default;
+};
+
+// ---- the rest
+
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
+
+struct LogSettings {
+  LogLevel level = LogLevel::kInfo;
+  std::string file = "-";  // "-": standard error
+  bool requests = true;    // a line for each request
+  friend bool operator==(const LogSettings&, const LogSettings&) = default;
+};
+
+struct MetricsSettings {
+  bool enabled = true;
+  std::optional<std::string> listen;  // its own address; none: on the server's listeners
+  friend bool operator==(const MetricsSettings&, const MetricsSettings&) = default;
+};
+
+struct Settings {
+  ServerSettings server;
+  AuthSettings auth;
+  std::vector<ProviderSettings> providers;
+  std::vector<ModelSettings> models;
+  LogSettings log;
+  MetricsSettings metrics;
+  std::map<std::string, bool, std::less<>> features;  // optimization switches; none exist yet
+  friend bool operator==(const Settings&, const Settings&) = default;
+};
+
+/// True when `pattern` is `name`, or ends in '*' and the rest is a prefix of `name`.
+bool matches_pattern(std::string_view pattern, std::string_view name);
+
+// ---- reading
+
+struct SettingsSources {
+  /// For ${file:PATH}; PATH comes resolved. Unset: files are refused.
+  std::function<Result<std::string>(const std::string& path)> read_file;
+  /// For ${env:NAME}. Unset: variables are refused.
+  std::function<std::optional<std::string>(const std::string& name)> environment;
+  /// Relative paths are taken from here: the folder of the configuration file. Empty: kept as written.
+  std::string base_directory;
+};
+
+struct SettingsProblem {
+  int line = 1;      // from 1
+  int column = 1;    // from 1
+  std::string path;  // "providers[0].base_url"; empty: the file as a whole
+  std::string message;
+};
+
+/// Either settings, or at least one problem.
+struct SettingsOutcome {
+  std::optional<Settings> settings;
+  std::vector<SettingsProblem> problems;  // in file order, at most 100
+};
+
+/// Reads one YAML document of at most 1 MiB. All problems are reported, not only the first; none of their
+/// texts holds the value of a secret or of a reference. Never throws.
+SettingsOutcome parse_settings(std::string_view yaml, const SettingsSources& sources);
+
+/// "weir.yaml:12:5: providers[0].base_url: must start with http://, https:// or unix:"
+std::string to_string(const SettingsProblem& problem, std::string_view file);
+
+// ---- the table of keys
+
+/// One key that may be written. The parser checks against these rows and the JSON schema is compared with
+/// them, so a bound is stated once.
+struct SettingsKey {
+  enum class Type : uint8_t { kInteger, kBoolean, kString, kSecret, kFile, kChoice, kSection, kList, kMap };
+  std::string_view
+      section;  // "" is the root; "server.limits"; entries of lists: "providers", "models.targets"
+  std::string_view key;
+  Type type;
+  int64_t min;  // of an integer; of a text's bytes; of a list's or map's entries
+  int64_t max;
+  bool required;
+  std::string_view choices;  // kChoice: "a|b|c"
+};
+
+std::span<const SettingsKey> settings_keys();
+
+}  // namespace weir
