@@ -232,7 +232,18 @@ std::string to_string(const SettingsProblem& problem, std::string_view file);
 /// One key that may be written. The parser checks against these rows and the JSON schema is compared with
 /// them, so a bound is stated once.
 struct SettingsKey {
-  enum class Type : uint8_t { kInteger, kBoolean, kString, kSecret, kFile, kChoice, kSection, kList, kMap };
+  enum class Type : uint8_t {
+    kInteger,
+    kBoolean,
+    kString,
+    kSecret,
+    kFile,    // a path; a relative one is taken from SettingsSources::base_directory
+    kChoice,  // one of `choices`, in the order of the enum it is read into
+    kSection,
+    kList,
+    kOneOrList,  // an entry alone stands for a list of one
+    kMap,
+  };
   std::string_view
       section;  // "" is the root; "server.limits"; entries of lists: "providers", "models.targets"
   std::string_view key;

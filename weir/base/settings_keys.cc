@@ -1,0 +1,106 @@
+// The table of keys: what may be written where, and within which bounds. The parser, docs/weir.schema.json
+// and docs/configuration.md follow it (settings_test.cc compares them).
+#include "weir/base/settings.h"
+
+namespace weir {
+namespace {
+
+using enum SettingsKey::Type;
+
+constexpr bool kRequired = true;
+constexpr bool kOptional = false;
+constexpr int64_t kDayMs = 86'400'000;
+constexpr int64_t kNameBytes = 200;
+constexpr int64_t kPathBytes = 4096;
+
+// {section, key, type, min, max, required, choices}
+constexpr SettingsKey kKeys[] = {
+    {"", "server", kSection, 0, 0, kOptional, ""},
+    {"", "auth", kSection, 0, 0, kOptional, ""},
+    {"", "providers", kList, 0, 256, kOptional, ""},
+    {"", "models", kList, 0, 4096, kOptional, ""},
+    {"", "log", kSection, 0, 0, kOptional, ""},
+    {"", "metrics", kSection, 0, 0, kOptional, ""},
+    {"", "features", kMap, 0, 64, kOptional, ""},
+
+    {"server", "listen", kOneOrList, 1, 16, kOptional, ""},
+    {"server", "cores", kInteger, 0, 1024, kOptional, ""},
+    {"server", "tls", kSection, 0, 0, kOptional, ""},
+    {"server", "limits", kSection, 0, 0, kOptional, ""},
+    {"server", "timeouts", kSection, 0, 0, kOptional, ""},
+    {"server", "drain_ms", kInteger, 0, 3'600'000, kOptional, ""},
+    {"server.tls", "certificate", kFile, 1, kPathBytes, kRequired, ""},
+    {"server.tls", "private_key", kFile, 1, kPathBytes, kRequired, ""},
+    {"server.limits", "body_bytes", kInteger, 1024, 1 << 30, kOptional, ""},
+    {"server.limits", "header_bytes", kInteger, 1024, 1 << 20, kOptional, ""},
+    {"server.limits", "headers", kInteger, 8, 1000, kOptional, ""},
+    {"server.limits", "target_bytes", kInteger, 256, 65536, kOptional, ""},
+    {"server.limits", "connections", kInteger, 1, 1'000'000, kOptional, ""},
+    {"server.timeouts", "header_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"server.timeouts", "body_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"server.timeouts", "idle_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"server.timeouts", "write_ms", kInteger, 1, kDayMs, kOptional, ""},
+
+    {"auth", "anonymous", kChoice, 0, 0, kOptional, "never|loopback|always"},
+    {"auth", "keys", kList, 0, 10'000, kOptional, ""},
+    {"auth.keys", "name", kString, 1, kNameBytes, kRequired, ""},
+    {"auth.keys", "key", kSecret, 8, 512, kOptional, ""},
+    {"auth.keys", "hash", kSecret, 71, 71, kOptional, ""},
+    {"auth.keys", "models", kList, 1, 256, kOptional, ""},
+
+    {"providers", "name", kString, 1, kNameBytes, kRequired, ""},
+    {"providers", "kind", kChoice, 0, 0, kRequired, "openai|local"},
+    {"providers", "models", kList, 1, 256, kOptional, ""},
+    {"providers", "base_url", kString, 1, 2048, kOptional, ""},
+    {"providers", "api_key", kSecret, 1, 8192, kOptional, ""},
+    {"providers", "headers", kMap, 0, 32, kOptional, ""},
+    {"providers", "ca_file", kFile, 1, kPathBytes, kOptional, ""},
+    {"providers", "connections_max", kInteger, 1, 65536, kOptional, ""},
+    {"providers", "timeouts", kSection, 0, 0, kOptional, ""},
+    {"providers", "chat", kOneOrList, 1, 16, kOptional, ""},
+    {"providers", "embeddings", kOneOrList, 1, 16, kOptional, ""},
+    {"providers.timeouts", "connect_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"providers.timeouts", "headers_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"providers.timeouts", "first_token_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"providers.timeouts", "idle_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"providers.timeouts", "total_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"providers.chat", "name", kString, 1, kNameBytes, kRequired, ""},
+    {"providers.chat", "server", kFile, 1, kPathBytes, kRequired, ""},
+    {"providers.chat", "model", kFile, 1, kPathBytes, kRequired, ""},
+    {"providers.chat", "context_tokens", kInteger, 256, 16'777'216, kOptional, ""},
+    {"providers.chat", "slots", kInteger, 1, 256, kOptional, ""},
+    {"providers.chat", "threads", kInteger, 0, 1024, kOptional, ""},
+    {"providers.embeddings", "name", kString, 1, kNameBytes, kRequired, ""},
+    {"providers.embeddings", "library", kFile, 1, kPathBytes, kRequired, ""},
+    {"providers.embeddings", "model", kFile, 1, kPathBytes, kRequired, ""},
+    {"providers.embeddings", "tokenizer", kFile, 1, kPathBytes, kRequired, ""},
+    {"providers.embeddings", "threads", kInteger, 0, 1024, kOptional, ""},
+
+    {"models", "name", kString, 1, kNameBytes, kRequired, ""},
+    {"models", "aliases", kList, 0, 64, kOptional, ""},
+    {"models", "targets", kList, 1, 32, kRequired, ""},
+    {"models", "timeouts", kSection, 0, 0, kOptional, ""},
+    {"models", "limits", kSection, 0, 0, kOptional, ""},
+    {"models.targets", "provider", kString, 1, kNameBytes, kRequired, ""},
+    {"models.targets", "model", kString, 1, kNameBytes, kOptional, ""},
+    {"models.timeouts", "connect_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"models.timeouts", "headers_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"models.timeouts", "first_token_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"models.timeouts", "idle_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"models.timeouts", "total_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"models.limits", "body_bytes", kInteger, 1024, 1 << 30, kOptional, ""},
+
+    {"log", "level", kChoice, 0, 0, kOptional, "debug|info|warn|error"},
+    {"log", "file", kFile, 1, kPathBytes, kOptional, ""},
+    {"log", "requests", kBoolean, 0, 0, kOptional, ""},
+    {"metrics", "enabled", kBoolean, 0, 0, kOptional, ""},
+    {"metrics", "listen", kString, 1, 256, kOptional, ""},
+};
+
+}  // namespace
+
+std::span<const SettingsKey> settings_keys() {
+  return kKeys;
+}
+
+}  // namespace weir

@@ -1,0 +1,416 @@
+// parse_settings: the shape of weir.yaml, section by section, then what only the whole can tell (a target
+// whose provider is not there, two keys that are the same).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "weir/base/header.h"
+#include "weir/base/settings.h"
+#include "weir/base/settings_section.h"
+
+namespace weir {
+namespace {
+
+bool is_name(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return c > ' ' && c < 0x7f && c != '*' && c != '"' && c != '\\';
+  });
+}
+
+bool is_pattern(std::string_view text) {
+  if (text.ends_with('*')) text.remove_suffix(1);
+  return text.empty() || is_name(text);
+}
+
+/// What is wrong with an address to listen on (the grammar of io::Address); empty: nothing.
+std::string_view address_fault(std::string_view text) {
+  if (text.starts_with("unix:")) {
+    bool good = text.substr(5).starts_with('/') && text.size() <= 105;
+    return good ? "" : "after unix: comes an absolute path of at most 100 characters";
+  }
+  size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return "must be host:port, [v6]:port or unix:/path";
+  std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
+  uint16_t number = 0;
+  auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (error != std::errc() || stop != port.data() + port.size())
+    return "the port must be a number from 0 to 65535";
+  // A URL's host is the same grammar.
+  if (host.empty()) return "the host is missing (0.0.0.0 listens everywhere)";
+  return BaseUrl::parse(fmt::format("http://{}", host)) && !host.contains('/')
+             ? ""
+             : "the host must be a name, an IPv4 address or an IPv6 address in brackets";
+}
+
+// Headers weir writes itself, or that belong to one connection.
+bool is_reserved_header(std::string_view name) {
+  static constexpr std::string_view kReserved[] = {
+      "host",       "content-length", "content-type",     "content-encoding",    "authorization",
+      "connection", "keep-alive",     "proxy-connection", "proxy-authorization", "proxy-authenticate",
+      "te",         "trailer",        "trailers",         "transfer-encoding",   "upgrade",
+      "expect",     "accept-encoding"};
+  return std::ranges::any_of(kReserved, [&](std::string_view r) { return iequals(r, name); });
+}
+
+bool is_token(std::string_view text) {
+  return !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-.^_`|~").contains(c);
+  });
+}
+
+bool is_visible(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+template <class Range, class Value, class Projection = std::identity>
+bool contains(const Range& range, const Value& value, Projection projection = {}) {
+  return std::ranges::find(range, value, projection) != std::ranges::end(range);
+}
+
+constexpr const char* kNameFault = "must be printable ASCII without spaces, quotes, \\ or *";
+
+class Parser {
+ public:
+  explicit Parser(const SettingsSources& sources) : reader_(sources) {}
+
+  SettingsOutcome parse(const YamlNode& root) {
+    Settings settings;
+    SettingsSection top(reader_, {&root, ""}, "");
+    read_server(top.section("server"), settings.server);
+    read_auth(top.section("auth"), settings.auth);
+    read_providers(top, settings);
+    read_models(top, settings);
+    SettingsSection log = top.section("log");
+    log.read_choice("level", settings.log.level);
+    log.read("file", settings.log.file);
+    log.read("requests", settings.log.requests);
+    SettingsSection metrics = top.section("metrics");
+    metrics.read("enabled", settings.metrics.enabled);
+    if (metrics.has("listen")) read_address(metrics.at("listen"), settings.metrics.listen.emplace());
+    read_features(top);
+    if (reader_.clean()) return {std::move(settings), {}};
+    return {std::nullopt, reader_.take_problems()};
+  }
+
+ private:
+  // ---- pieces
+
+  /// A text of a list's entry, or of a key, that must satisfy `good`; false after a problem.
+  template <class Good>
+  bool read_text(const SettingsPlace& at, std::string& out, Good good, const char* fault) {
+    std::optional<std::string> text = reader_.bounded_text(at, 1, kNameBytesMax);
+    if (!text) return false;
+    if (!good(*text)) {
+      reader_.problem(at, fault);
+      return false;
+    }
+    out = *std::move(text);
+    return true;
+  }
+
+  bool read_name(SettingsSection& section, std::string_view key, std::string& out) {
+    return section.has(key) && read_text(section.at(key), out, is_name, kNameFault);
+  }
+
+  std::vector<std::string> read_patterns(SettingsSection& section) {
+    std::vector<std::string> patterns;
+    for (const SettingsPlace& place : section.list("models")) {
+      std::string pattern;
+      if (!read_text(place, pattern, is_pattern, "must be a model's name, or the start of one and then *"))
+        continue;
+      if (contains(patterns, pattern))
+        reader_.problem(place, "is in this list twice");
+      else
+        patterns.push_back(std::move(pattern));
+    }
+    return patterns;
+  }
+
+  bool read_address(const SettingsPlace& at, std::string& out) {
+    std::optional<std::string> text = reader_.bounded_text(at, 1, 256);
+    if (!text) return false;
+    std::string_view fault = address_fault(*text);
+    if (!fault.empty()) {
+      reader_.problem(at, std::string(fault));
+      return false;
+    }
+    out = *std::move(text);
+    return true;
+  }
+
+  template <class Timeouts>
+  void read_timeouts(SettingsSection section, Timeouts& timeouts) {
+    section.read("connect_ms", timeouts.connect);
+    section.read("headers_ms", timeouts.headers);
+    section.read("first_token_ms", timeouts.first_token);
+    section.read("idle_ms", timeouts.idle);
+    section.read("total_ms", timeouts.total);
+  }
+
+  // ---- server
+
+  void read_server(SettingsSection section, ServerSettings& server) {
+    if (section.has("listen")) {
+      server.listen.clear();
+      for (const SettingsPlace& place : section.list("listen")) {
+        std::string address;
+        if (!read_address(place, address)) continue;
+        if (contains(server.listen, address))
+          reader_.problem(place, "is in this list twice");
+        else
+          server.listen.push_back(std::move(address));
+      }
+    }
+    section.read("cores", server.cores);
+    section.read("drain_ms", server.drain);
+    if (SettingsSection tls = section.section("tls"); tls.place()) {
+      server.tls.emplace();
+      tls.read("certificate", server.tls->certificate);
+      tls.read("private_key", server.tls->private_key);
+    }
+    SettingsSection limits = section.section("limits");
+    limits.read("body_bytes", server.limits.body_bytes);
+    limits.read("header_bytes", server.limits.header_bytes);
+    limits.read("headers", server.limits.headers);
+    limits.read("target_bytes", server.limits.target_bytes);
+    limits.read("connections", server.limits.connections);
+    if (server.limits.target_bytes > server.limits.header_bytes)
+      reader_.problem(limits.has("target_bytes") ? limits.at("target_bytes") : limits.at("header_bytes"),
+                      "limits.target_bytes is a part of limits.header_bytes and cannot be larger");
+    SettingsSection timeouts = section.section("timeouts");
+    timeouts.read("header_ms", server.timeouts.header);
+    timeouts.read("body_ms", server.timeouts.body);
+    timeouts.read("idle_ms", server.timeouts.idle);
+    timeouts.read("write_ms", server.timeouts.write);
+  }
+
+  // ---- auth
+
+  void read_auth(SettingsSection section, AuthSettings& auth) {
+    section.read_choice("anonymous", auth.anonymous);
+    std::set<std::string> names;
+    std::map<Sha256, std::string> hashes;
+    for (SettingsPlace& place : section.list("keys")) {
+      SettingsSection entry(reader_, place, "auth.keys");
+      if (!entry.place()) continue;
+      ClientKeySettings& key = auth.keys.emplace_back();
+      if (read_name(entry, "name", key.name) && !names.insert(key.name).second)
+        reader_.problem(entry.at("name"), "another key has this name");
+      key.models = read_patterns(entry);
+      if (!read_hash(entry, key.hash)) continue;
+      auto [first, is_new] = hashes.try_emplace(key.hash, key.name);
+      if (!is_new)
+        reader_.problem(entry.has("key") ? entry.at("key") : entry.at("hash"),
+                        fmt::format("is the same key as \"{}\"", first->second));
+    }
+  }
+
+  bool read_hash(SettingsSection& entry, Sha256& out) {
+    if (entry.has("key") == entry.has("hash")) {
+      reader_.problem(entry.place(), entry.has("key") ? "give \"key\" or \"hash\", not both"
+                                                      : "\"key\" or \"hash\" is missing");
+      return false;
+    }
+    Secret secret;
+    if (entry.has("key")) {
+      entry.read("key", secret);
+      if (secret.empty()) return false;
+      if (!is_visible(secret.reveal())) {
+        reader_.problem(entry.at("key"), "must be printable ASCII without spaces");
+        return false;
+      }
+      out = sha256(secret.reveal());
+      return true;
+    }
+    entry.read("hash", secret);
+    if (secret.empty()) return false;
+    std::optional<Sha256> hash;
+    if (secret.reveal().starts_with("sha256:")) hash = sha256_from_hex(secret.reveal().substr(7));
+    if (hash)
+      out = *hash;
+    else
+      reader_.problem(entry.at("hash"), "must be sha256: and 64 hex digits");
+    return hash.has_value();
+  }
+
+  // ---- providers
+
+  void read_providers(SettingsSection& top, Settings& settings) {
+    std::set<std::string> names, patterns;
+    for (SettingsPlace& place : top.list("providers")) {
+      SettingsSection entry(reader_, place, "providers");
+      if (!entry.place()) continue;
+      ProviderSettings& provider = settings.providers.emplace_back();
+      if (read_name(entry, "name", provider.name) && !names.insert(provider.name).second)
+        reader_.problem(entry.at("name"), "another provider has this name");
+      provider.models = read_patterns(entry);
+      for (const std::string& pattern : provider.models)
+        if (!patterns.insert(pattern).second)
+          reader_.problem(entry.at("models"), fmt::format("another provider already takes \"{}\"", pattern));
+      entry.read("connections_max", provider.connections_max);
+      read_timeouts(entry.section("timeouts"), provider.timeouts);
+      // Both kinds' keys are read, so that their problems show whatever the kind.
+      read_remote(entry, provider);
+      read_local(entry, provider);
+      if (!entry.has("kind")) continue;  // reported as missing
+      std::optional<ProviderKind> kind;
+      entry.read_choice("kind", kind);
+      if (!kind) continue;
+      provider.kind = *kind;
+      if (provider.kind == ProviderKind::kOpenAi) {
+        refuse(entry, {"chat", "embeddings"}, "only a provider of kind local has this");
+        if (!entry.has("base_url")) reader_.problem(entry.place(), "\"base_url\" is missing");
+      } else {
+        refuse(entry, {"base_url", "api_key", "headers", "ca_file"},
+               "only a provider of kind openai has this");
+        if (!entry.has("chat") && !entry.has("embeddings"))
+          reader_.problem(entry.place(), "\"chat\" or \"embeddings\" is missing");
+      }
+    }
+  }
+
+  void refuse(SettingsSection& entry, std::initializer_list<std::string_view> keys, const char* why) {
+    for (std::string_view key : keys)
+      if (entry.has(key)) reader_.problem(entry.at(key), why);
+  }
+
+  void read_remote(SettingsSection& entry, ProviderSettings& provider) {
+    std::string text;
+    entry.read("base_url", text);
+    if (!text.empty()) {
+      Result<BaseUrl> url = BaseUrl::parse(text);
+      if (url)
+        provider.base_url = *std::move(url);
+      else
+        reader_.problem(entry.at("base_url"), url.error().message);
+    }
+    entry.read("api_key", provider.api_key);
+    if (!is_visible(provider.api_key.reveal()))
+      reader_.problem(entry.at("api_key"), "must be printable ASCII without spaces");
+    entry.read("ca_file", provider.ca_file);
+    if (!provider.ca_file.empty() && !text.empty() && !text.starts_with("https:"))
+      reader_.problem(entry.at("ca_file"), "only an https:// base_url uses it");
+    for (const SettingsReader::Entry& header : entry.map("headers")) {
+      bool twice = std::ranges::any_of(provider.headers,
+                                       [&](const UpstreamHeader& h) { return iequals(h.name, header.key); });
+      if (!is_token(header.key))
+        reader_.problem(header.key_place, "is not the name of a header");
+      else if (is_reserved_header(header.key))
+        reader_.problem(header.key_place, iequals(header.key, "authorization")
+                                              ? "the Authorization header is made from api_key"
+                                              : "this header is written by the gateway and cannot be set");
+      else if (twice)
+        reader_.problem(header.key_place, "this header is given twice");
+      else if (std::optional<std::string> value = reader_.bounded_text(header.value, 1, kHeaderBytesMax))
+        provider.headers.push_back({std::string(header.key), Secret(*std::move(value))});
+    }
+  }
+
+  void read_local(SettingsSection& entry, ProviderSettings& provider) {
+    std::set<std::string> names;
+    auto read_model_name = [&](SettingsSection& section, std::string& name) {
+      if (read_name(section, "name", name) && !names.insert(name).second)
+        reader_.problem(section.at("name"), "another model of this provider has this name");
+    };
+    for (SettingsPlace& place : entry.list("chat")) {
+      SettingsSection section(reader_, place, "providers.chat");
+      LocalChatSettings& chat = provider.chat.emplace_back();
+      read_model_name(section, chat.name);
+      section.read("server", chat.server);
+      section.read("model", chat.model);
+      section.read("context_tokens", chat.context_tokens);
+      section.read("slots", chat.slots);
+      section.read("threads", chat.threads);
+    }
+    for (SettingsPlace& place : entry.list("embeddings")) {
+      SettingsSection section(reader_, place, "providers.embeddings");
+      LocalEmbeddingsSettings& embeddings = provider.embeddings.emplace_back();
+      read_model_name(section, embeddings.name);
+      section.read("library", embeddings.library);
+      section.read("model", embeddings.model);
+      section.read("tokenizer", embeddings.tokenizer);
+      section.read("threads", embeddings.threads);
+    }
+  }
+
+  // ---- models
+
+  void read_models(SettingsSection& top, Settings& settings) {
+    std::set<std::string> names;  // of models and aliases: a request names one or the other
+    auto claim = [&](const SettingsPlace& at, const std::string& name) {
+      if (!names.insert(name).second) reader_.problem(at, "another model or alias has this name");
+    };
+    for (SettingsPlace& place : top.list("models")) {
+      SettingsSection entry(reader_, place, "models");
+      if (!entry.place()) continue;
+      ModelSettings& model = settings.models.emplace_back();
+      if (read_name(entry, "name", model.name)) claim(entry.at("name"), model.name);
+      for (const SettingsPlace& alias : entry.list("aliases")) {
+        std::string name;
+        if (!read_text(alias, name, is_name, kNameFault)) continue;
+        claim(alias, name);
+        model.aliases.push_back(std::move(name));
+      }
+      for (SettingsPlace& target : entry.list("targets"))
+        read_target(target, settings.providers, model);
+      read_timeouts(entry.section("timeouts"), model.timeouts);
+      SettingsSection limits = entry.section("limits");
+      limits.read("body_bytes", model.body_bytes);
+      if (model.body_bytes && *model.body_bytes > settings.server.limits.body_bytes)
+        reader_.problem(limits.at("body_bytes"), "is larger than server.limits.body_bytes");
+    }
+  }
+
+  void read_target(const SettingsPlace& place, const std::vector<ProviderSettings>& providers,
+                   ModelSettings& model) {
+    SettingsSection entry(reader_, place, "models.targets");
+    TargetSettings target;
+    target.model = model.name;
+    bool named = read_name(entry, "provider", target.provider);
+    bool good_model = entry.has("model") ? read_name(entry, "model", target.model) : !target.model.empty();
+    if (!named) return;
+    auto provider = std::ranges::find(providers, target.provider, &ProviderSettings::name);
+    if (provider == providers.end()) {
+      reader_.problem(entry.at("provider"), "there is no provider of this name");
+      return;
+    }
+    if (!good_model) return;
+    bool served = provider->kind != ProviderKind::kLocal ||
+                  contains(provider->chat, target.model, &LocalChatSettings::name) ||
+                  contains(provider->embeddings, target.model, &LocalEmbeddingsSettings::name);
+    if (!served)
+      reader_.problem(entry.has("model") ? entry.at("model") : entry.place(),
+                      "the local provider has no model of this name");
+    if (contains(model.targets, target)) reader_.problem(entry.place(), "this target is listed twice");
+    model.targets.push_back(std::move(target));
+  }
+
+  // No optimization switch exists yet; each one that comes gets its name here.
+  void read_features(SettingsSection& top) {
+    for (const SettingsReader::Entry& feature : top.map("features"))
+      reader_.problem(feature.key_place, "unknown feature; none exist in this version");
+  }
+
+  static constexpr int64_t kNameBytesMax = 200;
+  static constexpr int64_t kHeaderBytesMax = 8192;
+  SettingsReader reader_;
+};
+
+}  // namespace
+
+SettingsOutcome parse_settings(std::string_view yaml, const SettingsSources& sources) {
+  std::expected<YamlTree, YamlProblem> tree = parse_yaml(yaml);
+  if (!tree)
+    return {std::nullopt, {{tree.error().line, tree.error().column, "", std::move(tree.error().message)}}};
+  if (tree->root->kind == YamlNode::Kind::kNull) return {std::nullopt, {{1, 1, "", "empty"}}};
+  return Parser(sources).parse(*tree->root);
+}
+
+}  // namespace weir
