@@ -1,0 +1,111 @@
+#include "weir/io/net/file_disk.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "weir/io/net/fd.h"
+#include "weir/io/net/net_loop.h"
+
+namespace weir::io::net {
+namespace {
+
+Unexpected io_error(std::string_view what, const std::string& path, int error) {
+  return fail_internal(ErrorCode::kIo, fmt::format("cannot {} {}: {}", what, path, strerror(error)));
+}
+
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::string> FileDisk::read_file(const std::string& path, size_t bytes_max) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return io_error("read", path, errno);
+  std::string bytes;
+  for (;;) {
+    size_t at = bytes.size();
+    if (at > bytes_max)
+      return fail_internal(ErrorCode::kIo,
+                           fmt::format("cannot read {}: it is longer than {} bytes", path, bytes_max));
+    bytes.resize(at + std::min<size_t>(64 * 1024, bytes_max - at + 1));
+    ssize_t n = ::read(fd.get(), &bytes[at], bytes.size() - at);
+    if (n < 0 && errno != EINTR) return io_error("read", path, errno);
+    bytes.resize(at + static_cast<size_t>(std::max<ssize_t>(n, 0)));
+    if (n == 0) return bytes;
+  }
+}
+
+// Beside, synced, renamed over, and the directory synced: after a power cut there is the old or the new file.
+Result<void> FileDisk::write_file(const std::string& path, std::string_view bytes, uint32_t mode) {
+  std::string beside = path + ".XXXXXX";
+  Fd fd(::mkostemp(beside.data(), O_CLOEXEC));
+  if (!fd) return io_error("write", path, errno);
+  bool written = ::fchmod(fd.get(), static_cast<mode_t>(mode)) == 0 && write_all(fd.get(), bytes) &&
+                 ::fsync(fd.get()) == 0 && ::rename(beside.c_str(), path.c_str()) == 0;
+  if (!written) {
+    int error = errno;
+    ::unlink(beside.c_str());
+    return io_error("write", path, error);
+  }
+  std::string directory = std::filesystem::path(path).parent_path().string();
+  Fd dir(::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir || ::fsync(dir.get()) != 0) return io_error("sync the directory of", path, errno);
+  return {};
+}
+
+Result<Disk::FileInfo> FileDisk::stat(const std::string& path) {
+  struct ::stat info;
+  if (::stat(path.c_str(), &info) != 0) return io_error("stat", path, errno);
+  FileInfo result;
+  result.bytes = static_cast<uint64_t>(info.st_size);
+  result.modified_unix_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+  result.inode = info.st_ino;
+  result.directory = S_ISDIR(info.st_mode);
+  result.executable = !result.directory && ::access(path.c_str(), X_OK) == 0;
+  return result;
+}
+
+Result<void> FileDisk::make_directory(const std::string& path, uint32_t mode) {
+  for (size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
+    std::string part = path.substr(0, at);
+    if (::mkdir(part.c_str(), static_cast<mode_t>(mode)) != 0) {
+      int error = errno;
+      struct ::stat info;
+      if (error != EEXIST || ::stat(part.c_str(), &info) != 0)
+        return io_error("make the directory", path, error);
+      if (!S_ISDIR(info.st_mode)) return io_error("make the directory", path, ENOTDIR);
+    }
+    if (at == std::string::npos) return {};
+  }
+}
+
+Result<std::string> FileDisk::make_temporary_directory(const std::string& prefix) {
+  const char* place = std::getenv("TMPDIR");
+  std::string path = fmt::format("{}/{}XXXXXX", place && *place ? place : "/tmp", prefix);
+  if (!::mkdtemp(path.data())) return io_error("make the directory", path, errno);
+  return path;
+}
+
+void FileDisk::remove(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
+
+Result<std::unique_ptr<LogWriter>> FileDisk::open_log(const std::string& path, size_t) {
+  return io_error("open", path, ENOSYS);
+}
+
+}  // namespace weir::io::net

@@ -1,0 +1,37 @@
+// WorkerPool: the threads for work that blocks (names, files, hashing of passwords, models). Shared by every
+// loop; threads start with the first jobs that find none idle, up to a bound. Its queue has no limit of its
+// own: what is queued is owned by requests and writers, which are limited. Thread-safe.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace weir::io::net {
+
+class WorkerPool {
+ public:
+  explicit WorkerPool(int threads_max) : threads_max_(threads_max) {}
+  /// Finishes the job each thread is at; drops what is still queued.
+  ~WorkerPool() { stop(); }
+
+  void submit(std::move_only_function<void()> job);
+  /// As the destructor; later jobs are dropped.
+  void stop();
+
+ private:
+  void work();
+
+  const int threads_max_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::move_only_function<void()>> jobs_;
+  std::vector<std::thread> threads_;
+  int idle_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace weir::io::net
