@@ -1,0 +1,119 @@
+// The HTTP/1.1 codec: heads of requests and responses, and the chunked framing of bodies. Pure: bytes in,
+// views into those bytes out; it owns no connection and no buffer. One object serves one direction of one
+// connection, on that connection's thread. It is as strict as the field's strictest parser, because every
+// leniency is a chance for two parsers on one path to disagree about where a message ends (request
+// smuggling). What is always true: a verdict depends on the bytes alone, never on the pieces they arrived in,
+// and kInvalid is final (the connection must be closed: nothing after it can be read as a message).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "weir/base/error.h"
+#include "weir/base/header.h"
+
+namespace weir::http {
+
+/// Bounds of one head. A head that exceeds one is refused as soon as the excess is seen.
+struct HeadLimits {
+  size_t target_bytes_max = 8192;  // longest request target; more: kUriTooLong
+  size_t block_bytes_max =
+      65536;  // the whole head, start line and closing blank line included; more: kHeadersTooLarge
+  size_t headers_max = 100;  // more: kHeadersTooLarge
+};
+
+/// A request head. Every view points into the bytes given to the scanner.
+struct RequestHead {
+  std::string_view method;
+  std::string_view target;  // as sent: origin-form, absolute-form, or "*"
+  std::string_view
+      path;  // of the target, without scheme, authority and query; "/" when an absolute-form has none
+  std::string_view query;  // without the '?'
+  std::string_view host;   // the Host header's value; "" for an HTTP/1.0 request without one
+  int minor_version = 1;   // HTTP/1.x (0 or 1)
+  std::vector<Header> headers;
+  std::optional<uint64_t> content_length;
+  bool chunked = false;
+  bool keep_alive = true;
+  bool expect_continue = false;
+
+  /// Empties the head; the storage of `headers` is kept.
+  void clear();
+};
+
+/// A response head. Every view points into the bytes given to the scanner.
+struct ResponseHead {
+  int status = 0;
+  std::string_view reason;
+  int minor_version = 1;
+  std::vector<Header> headers;
+  std::optional<uint64_t> content_length;
+  bool chunked = false;
+  bool keep_alive = true;
+  bool body_allowed = true;  // false: the answer to HEAD, 1xx, 204, 304 (whatever the length headers say)
+  bool until_close = false;  // the body ends where the connection ends
+
+  /// Empties the head; the storage of `headers` is kept.
+  void clear();
+};
+
+enum class ParseState : uint8_t { kIncomplete, kComplete, kInvalid };
+
+struct ParseOutcome {
+  ParseState state;
+  size_t consumed = 0;                          // kComplete: bytes of the head, from the first byte given
+  ErrorCode code = ErrorCode::kInvalidRequest;  // kInvalid: this, kUriTooLong or kHeadersTooLarge
+  std::string_view what;                        // kInvalid: static text, e.g. "header line ends in a bare LF"
+};
+
+/// Reads one head out of bytes that grow between calls. It remembers the last line it finished, and how far
+/// it looked for the end of the next, so a head that arrives byte by byte costs O(n) in total.
+class HeadScanner {
+ public:
+  explicit HeadScanner(HeadLimits limits = {}) : limits_(limits) {}
+
+  /// Requires: `bytes` starts at the head's first byte in every call and only grows; it may move in memory.
+  /// Ensures: `out` is filled on kComplete (unspecified before), and the scanner is reset after kComplete.
+  /// One empty line before the request line is skipped (RFC 9112, 2.2).
+  ParseOutcome request(std::string_view bytes, RequestHead& out);
+
+  /// The same for the answer to a request of `request_method`.
+  ParseOutcome response(std::string_view bytes, std::string_view request_method, ResponseHead& out);
+
+  /// Forgets an unfinished or refused head.
+  void reset();
+
+ private:
+  HeadLimits limits_;
+  size_t looked_ = 0;  // bytes already validated while incomplete
+};
+
+/// Takes the chunked framing off a body. Bounds: chunk size 1 to 16 hex digits and at most 2^63-1, chunk
+/// extensions 256 bytes a chunk, trailer section 8 KiB (validated as header lines, then dropped).
+class ChunkedDecoder {
+ public:
+  struct Step {
+    ParseState state;
+    size_t consumed = 0;    // bytes read of this call's `bytes`: all of them unless kComplete
+    size_t payload = 0;     // payload bytes found in them, now at the front of `bytes`
+    std::string_view what;  // kInvalid: static text
+  };
+
+  /// Reads as far as `bytes` goes and moves the payload of all whole and partial chunks to its front.
+  /// Requires: each call brings the bytes that follow the last call's `consumed`; none after kComplete or
+  /// kInvalid without reset(). Framing split between calls is remembered, so the caller may drop `consumed`
+  /// bytes.
+  Step decode(std::span<char> bytes);
+
+  void reset();
+
+ private:
+  enum class State : uint8_t { kStart };
+  State state_ = State::kStart;
+};
+
+}  // namespace weir::http
