@@ -206,7 +206,14 @@ class Edits {
   };
   size_t offset_of(std::string_view part) const;
   void insert(std::string_view container_raw, bool front, std::string text);
-  std::vector<const Splice*> effective_splices() const;
+  struct Cut {
+    size_t begin, end;
+    const std::string* text;  // what stands there instead; null: nothing
+  };
+  std::vector<Cut> cuts() const;
+  bool keeps_something(size_t open, const std::vector<Cut>& cuts) const;
+  size_t after_space(size_t at) const;
+  bool closes(size_t at) const;
 
   std::string_view document_;
   std::vector<Splice> splices_;

@@ -17,7 +17,7 @@ void append_quoted(std::string& out, std::string_view text);
 void append_number(std::string& out, double value);
 
 /// Writes one document, commas included. Requires calls in an order that makes sense: key before value inside
-/// an object, begin and end in pairs (at most 64 deep).
+/// an object, begin and end in pairs.
 ///   Writer(out).begin_object().member("id", id).key("usage").begin_object()...end_object().end_object();
 class Writer {
  public:
@@ -35,7 +35,9 @@ class Writer {
   Writer& value(bool flag);
   Writer& value(double number);
   Writer& value(std::signed_integral auto number) { return integer(static_cast<int64_t>(number)); }
-  Writer& value(std::unsigned_integral auto number) {
+  Writer& value(std::unsigned_integral auto number)
+    requires(!std::same_as<decltype(number), bool>)
+  {
     return unsigned_integer(static_cast<uint64_t>(number));
   }
   Writer& null();
