@@ -61,6 +61,9 @@ class TreeBuilder final : public YAML::EventHandler {
   }
   void OnMapEnd() override { end(); }
 
+  /// Where the innermost list or map that has no end yet starts; nullptr: none is open.
+  const YAML::Mark* innermost_open() const { return open_.empty() ? nullptr : &open_.back().mark; }
+
  private:
   struct Open {
     YamlNode* node;
@@ -135,8 +138,20 @@ class TreeBuilder final : public YAML::EventHandler {
 
 // Some of yaml-cpp's messages end in a piece of the text (": name of the anchor"), which may be half a
 // secret.
-std::string without_quotation(const std::string& message) {
-  return "not valid YAML: " + message.substr(0, message.find(": "));
+YamlProblem explain(const YAML::Exception& e, std::string_view text, const TreeBuilder& builder) {
+  // A bracket that is never closed is noticed at the end of the text, where nobody would look for it.
+  if (e.msg.starts_with("end of ") && builder.innermost_open()) {
+    const YAML::Mark& open = *builder.innermost_open();
+    return {open.line + 1, open.column + 1, "not valid YAML: what starts here has no end"};
+  }
+  int line = std::max(e.mark.line, 0), column = std::max(e.mark.column, 0);
+  // Most mistakes with tabs come out as another complaint somewhere in the line.
+  for (int i = 0; i < line; ++i)
+    text.remove_prefix(std::min(text.find('\n') + 1, text.size()));
+  size_t indent = std::min(text.find_first_not_of(" \t"), text.size());
+  if (size_t tab = text.substr(0, indent).find('\t'); tab != std::string_view::npos)
+    return {line + 1, static_cast<int>(tab) + 1, "not valid YAML: a tab in the indentation; use spaces"};
+  return {line + 1, column + 1, "not valid YAML: " + e.msg.substr(0, e.msg.find(": "))};
 }
 
 }  // namespace
@@ -144,18 +159,18 @@ std::string without_quotation(const std::string& message) {
 std::expected<YamlTree, YamlProblem> parse_yaml(std::string_view text) {
   if (text.size() > kYamlBytesMax) return std::unexpected(YamlProblem{1, 1, "larger than 1 MiB"});
   YamlTree tree;
+  TreeBuilder builder(tree);
   std::optional<YamlProblem> problem;
   try {
     std::ispanstream stream(std::span(text.data(), text.size()));
     YAML::Parser parser(stream);
-    TreeBuilder builder(tree);
     if (!parser.HandleNextDocument(builder)) return std::unexpected(YamlProblem{1, 1, "empty"});
     YamlTree rest;
     TreeBuilder second(rest);
     if (parser.HandleNextDocument(second))
       problem = {rest.root ? rest.root->line : 1, 1, "one document only; this is the start of a second one"};
   } catch (const YAML::Exception& e) {
-    problem = {e.mark.line + 1, e.mark.column + 1, without_quotation(e.msg)};
+    problem = explain(e, text, builder);
   } catch (const std::exception&) {
     problem = {1, 1, "not valid YAML"};
   }

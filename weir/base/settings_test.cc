@@ -1,0 +1,702 @@
+#include "weir/base/settings.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+namespace weir {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+SettingsSources test_sources() {
+  SettingsSources sources;
+  sources.base_directory = "/etc/weir";
+  sources.environment = [](const std::string& name) -> std::optional<std::string> {
+    if (name == "KEY") return "sk-from-environment";
+    if (name == "CORES") return "3";
+    if (name == "BAD") return "s3cr3t\nInjected: yes";
+    if (name == "EMPTY") return "";
+    return std::nullopt;
+  };
+  sources.read_file = [](const std::string& path) -> Result<std::string> {
+    if (path == "/run/secrets/openai") return "sk-from-file\n";
+    if (path == "/etc/weir/relative") return "sk-relative\r\n";
+    if (path == "/huge") return std::string(1 << 20, 'x');
+    return fail(ErrorCode::kIo, "no such file");
+  };
+  return sources;
+}
+
+SettingsOutcome parse(std::string_view yaml) {
+  return parse_settings(yaml, test_sources());
+}
+
+std::vector<std::string> problems(std::string_view yaml) {
+  SettingsOutcome outcome = parse(yaml);
+  EXPECT_EQ(outcome.settings.has_value(), outcome.problems.empty());
+  std::vector<std::string> texts;
+  for (const SettingsProblem& problem : outcome.problems)
+    texts.push_back(to_string(problem, "f"));
+  return texts;
+}
+
+Settings good(std::string_view yaml) {
+  SettingsOutcome outcome = parse(yaml);
+  for (const SettingsProblem& problem : outcome.problems)
+    ADD_FAILURE() << to_string(problem, "f");
+  return std::move(outcome.settings).value_or(Settings{});
+}
+
+std::string source_file(std::string_view path) {
+  auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  std::ifstream in(root / path);
+  EXPECT_TRUE(in.is_open()) << path;
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+// ---- what is read
+
+TEST(Settings, EmptyMapGivesTheDefaults) {
+  EXPECT_EQ(good("{}"), Settings{});
+  EXPECT_EQ(good("server:\nauth:\nproviders:\nmodels: []\nlog: {}\nmetrics: { listen: null }\n"), Settings{});
+}
+
+TEST(Settings, ReadsEveryKey) {
+  Settings s = good(R"(
+server:
+  listen: ["0.0.0.0:8080", "[::1]:0", "unix:/run/weir.sock"]
+  cores: 2
+  tls: { certificate: tls/chain.pem, private_key: /keys/key.pem }
+  limits: { body_bytes: 1024, header_bytes: 2048, headers: 10, target_bytes: 512, connections: 7 }
+  timeouts: { header_ms: 1, body_ms: 2, idle_ms: 3, write_ms: 4 }
+  drain_ms: 0
+auth:
+  anonymous: loopback
+  keys:
+    - { name: a, key: "${env:KEY}", models: [x, "y*"] }
+    - { name: b, hash: "sha256:BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD" }
+providers:
+  - name: openai
+    kind: openai
+    models: ["gpt-*"]
+    base_url: https://api.example.com/v1/
+    api_key: ${file:/run/secrets/openai}
+    headers: { OpenAI-Organization: org-x }
+    ca_file: ca.pem
+    connections_max: 9
+    timeouts: { connect_ms: 1, headers_ms: 2, first_token_ms: 3, idle_ms: 4, total_ms: 5 }
+  - name: local
+    kind: local
+    chat: { name: c, server: s, model: m, context_tokens: 512, slots: 2, threads: 3 }
+    embeddings:
+      - { name: e, library: l, model: m, tokenizer: t, threads: 4 }
+      - { name: e2, library: l, model: m, tokenizer: t }
+models:
+  - name: fast
+    aliases: [faster]
+    targets: [{ provider: openai }, { provider: local, model: c }]
+    timeouts: { total_ms: 77 }
+    limits: { body_bytes: 1024 }
+log: { level: warn, file: weir.log, requests: false }
+metrics: { enabled: false, listen: "127.0.0.1:9090" }
+features: {}
+)");
+  EXPECT_THAT(s.server.listen, ElementsAre("0.0.0.0:8080", "[::1]:0", "unix:/run/weir.sock"));
+  EXPECT_EQ(s.server.cores, 2);
+  ASSERT_TRUE(s.server.tls);
+  EXPECT_EQ(s.server.tls->certificate, "/etc/weir/tls/chain.pem");
+  EXPECT_EQ(s.server.tls->private_key, "/keys/key.pem");
+  EXPECT_EQ(s.server.limits, (ServerLimits{1024, 2048, 10, 512, 7}));
+  EXPECT_EQ(s.server.timeouts,
+            (ServerTimeouts{milliseconds(1), milliseconds(2), milliseconds(3), milliseconds(4)}));
+  EXPECT_EQ(s.server.drain, milliseconds(0));
+  EXPECT_EQ(s.auth.anonymous, Anonymous::kLoopback);
+  ASSERT_EQ(s.auth.keys.size(), 2u);
+  EXPECT_EQ(s.auth.keys[0].hash, sha256("sk-from-environment"));
+  EXPECT_THAT(s.auth.keys[0].models, ElementsAre("x", "y*"));
+  EXPECT_EQ(s.auth.keys[1].hash, sha256("abc"));
+  ASSERT_EQ(s.providers.size(), 2u);
+  const ProviderSettings& openai = s.providers[0];
+  EXPECT_EQ(openai.kind, ProviderKind::kOpenAi);
+  EXPECT_EQ(openai.base_url.to_string(), "https://api.example.com/v1");
+  EXPECT_EQ(openai.api_key.reveal(), "sk-from-file");
+  ASSERT_EQ(openai.headers.size(), 1u);
+  EXPECT_EQ(openai.headers[0].name, "OpenAI-Organization");
+  EXPECT_EQ(openai.headers[0].value.reveal(), "org-x");
+  EXPECT_EQ(openai.ca_file, "/etc/weir/ca.pem");
+  EXPECT_EQ(openai.connections_max, 9);
+  EXPECT_EQ(openai.timeouts, (UpstreamTimeouts{milliseconds(1), milliseconds(2), milliseconds(3),
+                                               milliseconds(4), milliseconds(5)}));
+  EXPECT_THAT(openai.models, ElementsAre("gpt-*"));
+  const ProviderSettings& local = s.providers[1];
+  EXPECT_THAT(local.chat, ElementsAre(LocalChatSettings{"c", "/etc/weir/s", "/etc/weir/m", 512, 2, 3}));
+  ASSERT_EQ(local.embeddings.size(), 2u);
+  EXPECT_EQ(local.embeddings[0],
+            (LocalEmbeddingsSettings{"e", "/etc/weir/l", "/etc/weir/m", "/etc/weir/t", 4}));
+  ASSERT_EQ(s.models.size(), 1u);
+  EXPECT_THAT(s.models[0].aliases, ElementsAre("faster"));
+  EXPECT_THAT(s.models[0].targets,
+              ElementsAre(TargetSettings{"openai", "fast"}, TargetSettings{"local", "c"}));
+  EXPECT_EQ(s.models[0].timeouts.over(openai.timeouts).total, milliseconds(77));
+  EXPECT_EQ(s.models[0].timeouts.over(openai.timeouts).idle, milliseconds(4));
+  EXPECT_EQ(s.models[0].body_bytes, 1024);
+  EXPECT_EQ(s.log, (LogSettings{LogLevel::kWarn, "/etc/weir/weir.log", false}));
+  EXPECT_EQ(s.metrics.enabled, false);
+  EXPECT_EQ(s.metrics.listen, "127.0.0.1:9090");
+}
+
+TEST(Settings, ReferencesAndEscapes) {
+  EXPECT_EQ(good("server: { cores: \"${env:CORES}\" }").server.cores, 3);
+  auto key_of = [](std::string_view key) {
+    return good(fmt::format("providers: [{{ name: p, kind: openai, base_url: 'http://h', api_key: '{}' }}]",
+                            key))
+        .providers.at(0)
+        .api_key;
+  };
+  EXPECT_EQ(key_of("${file:relative}").reveal(), "sk-relative");
+  EXPECT_EQ(key_of("a-${env:KEY}-${env:CORES}").reveal(), "a-sk-from-environment-3");
+  EXPECT_EQ(key_of("$${env:KEY}").reveal(), "${env:KEY}");
+  EXPECT_EQ(key_of("a$b$$c$").reveal(), "a$b$$c$");
+}
+
+TEST(Settings, AliasesStandForTheirAnchors) {
+  Settings s = good(R"(
+providers:
+  - { name: a, kind: openai, base_url: "http://a", timeouts: &slow { total_ms: 1000 } }
+  - { name: b, kind: openai, base_url: "http://b", timeouts: *slow }
+)");
+  ASSERT_EQ(s.providers.size(), 2u);
+  EXPECT_EQ(s.providers[1].timeouts.total, milliseconds(1000));
+  EXPECT_EQ(s.providers[0].timeouts, s.providers[1].timeouts);
+}
+
+TEST(Settings, PartsCompareSoThatAReloadKeepsWhatDidNotChange) {
+  std::string yaml =
+      "providers:\n  - { name: a, kind: openai, base_url: 'http://a', api_key: k1 }\n"
+      "models: [{ name: m, targets: [{ provider: a }] }]\n";
+  Settings before = good(yaml), same = good(yaml);
+  EXPECT_EQ(before, same);
+  yaml.replace(yaml.find("k1"), 2, "k2");
+  Settings after = good(yaml);
+  EXPECT_FALSE(before.providers == after.providers);
+  EXPECT_EQ(before.models, after.models);
+  EXPECT_EQ(before.server, after.server);
+}
+
+TEST(Settings, ExampleFileIsGood) {
+  SettingsSources sources;
+  sources.environment = [](const std::string& name) { return std::optional("value-of-" + name); };
+  SettingsOutcome outcome = parse_settings(source_file("deploy/weir.example.yaml"), sources);
+  for (const SettingsProblem& problem : outcome.problems)
+    ADD_FAILURE() << to_string(problem, "weir.example.yaml");
+  ASSERT_TRUE(outcome.settings);
+  EXPECT_EQ(outcome.settings->models.size(), 3u);
+}
+
+// ---- what is refused
+
+struct Refusal {
+  std::string_view yaml;
+  std::vector<std::string> texts;
+};
+
+class SettingsRefuse : public testing::TestWithParam<Refusal> {};
+
+TEST_P(SettingsRefuse, WithLineAndColumn) {
+  EXPECT_EQ(problems(GetParam().yaml), GetParam().texts) << GetParam().yaml;
+}
+
+const Refusal kShape[] = {
+    {"", {"f:1:1: empty"}},
+    {"# only a comment\n", {"f:1:1: empty"}},
+    {"~", {"f:1:1: empty"}},
+    {"[]", {"f:1:1: must be a map of keys and values; it is a list"}},
+    {"just text", {"f:1:1: must be a map of keys and values; it is a single value"}},
+    {"server: {}\n---\nserver: {}\n", {"f:3:1: one document only; this is the start of a second one"}},
+    {"server: [", {"f:1:9: not valid YAML: what starts here has no end"}},
+    {"server:\n\tcores: 1\n", {"f:2:1: not valid YAML: a tab in the indentation; use spaces"}},
+    {"server: !!map {}\n", {"f:1:9: not valid YAML: YAML tags are not used here"}},
+    {"server: *nothing\n", {"f:1:9: not valid YAML: the referenced anchor is not defined"}},
+    {"server: &a { limits: *a }\n",
+     {"f:1:22: not valid YAML: an alias cannot stand inside the thing it names"}},
+    {"serve: {}\n", {"f:1:1: unknown key \"serve\"; did you mean \"server\"?"}},
+    {"server:\n  lsiten: x\n", {"f:2:3: server: unknown key \"lsiten\"; did you mean \"listen\"?"}},
+    {"server:\n  api-key: x\n", {"f:2:3: server: unknown key"}},
+    {"tls: {}\n", {"f:1:1: unknown key \"tls\"; it belongs to \"server\""}},
+    {"log:\n  models: []\n  zzzzzz: 1\n",
+     {"f:2:3: log: unknown key \"models\"", "f:3:3: log: unknown key \"zzzzzz\""}},
+    {"server: {cores: 1}\nlog: {}\nserver: {cores: 2}\n", {"f:3:1: the key \"server\" is already in line 1"}},
+    {"? [a]\n: b\n", {"f:1:3: a key must be a word"}},
+    {"server: 5\n", {"f:1:9: server: must be a map of keys and values; it is a single value"}},
+    {"providers: { name: x }\n", {"f:1:12: providers: must be a list; it is a map"}},
+    {"features:\n  fast: true\n", {"f:2:3: features: unknown feature; none exist in this version"}},
+};
+
+const Refusal kValues[] = {
+    {"server: { cores: many }", {"f:1:18: server.cores: must be a whole number from 0 to 1024"}},
+    {"server: { cores: 1.5 }", {"f:1:18: server.cores: must be a whole number from 0 to 1024"}},
+    {"server: { cores: 0x10 }", {"f:1:18: server.cores: must be a whole number from 0 to 1024"}},
+    {"server: { cores: +1 }", {"f:1:18: server.cores: must be a whole number from 0 to 1024"}},
+    {"server: { cores: \"4\" }", {"f:1:18: server.cores: must be a whole number, without quotes"}},
+    {"server: { cores: -1 }", {"f:1:18: server.cores: must be from 0 to 1024"}},
+    {"server: { cores: 99999999999999999999 }", {"f:1:18: server.cores: must be from 0 to 1024"}},
+    {"server: { cores: [1] }", {"f:1:18: server.cores: must be a single value; it is a list"}},
+    {"log: { requests: yes }", {"f:1:18: log.requests: must be true or false"}},
+    {"log: { requests: \"true\" }", {"f:1:18: log.requests: must be true or false, without quotes"}},
+    {"log: { level: loud }", {"f:1:15: log.level: must be one of: debug, info, warn, error"}},
+    {"log: { file: \"\" }", {"f:1:14: log.file: must not be empty"}},
+    {"log: { file: \"a\\nb\" }", {"f:1:14: log.file: must be one line without control characters"}},
+    {"server: { listen: [] }", {"f:1:19: server.listen: must have at least one entry"}},
+    {"server: { listen: [\"a:1\", \"a:1\"] }", {"f:1:27: server.listen[1]: is in this list twice"}},
+    {"server: { listen: 8080 }", {"f:1:19: server.listen: must be host:port, [v6]:port or unix:/path"}},
+    {"server: { listen: \":8080\" }",
+     {"f:1:19: server.listen: the host is missing (0.0.0.0 listens everywhere)"}},
+    {"server: { listen: \"a:70000\" }", {"f:1:19: server.listen: the port must be a number from 0 to 65535"}},
+    {"server: { listen: \"::1:80\" }",
+     {"f:1:19: server.listen: the host must be a name, an IPv4 address or an IPv6 address in brackets"}},
+    {"metrics: { listen: \"unix:x\" }",
+     {"f:1:20: metrics.listen: after unix: comes an absolute path of at most 100 characters"}},
+    {"server: { tls: { certificate: a } }", {"f:1:16: server.tls: \"private_key\" is missing"}},
+    {"server: { limits: { header_bytes: 1024 } }",
+     {"f:1:35: server.limits.header_bytes: limits.target_bytes is a part of limits.header_bytes and cannot "
+      "be "
+      "larger"}},
+    {"log: { file: \"${env:MISSING}\" }", {"f:1:14: log.file: the environment variable MISSING is not set"}},
+    {"log: { file: \"${env:A B}\" }",
+     {"f:1:14: log.file: the name in ${env:NAME} is made of letters, digits and _"}},
+    {"log: { file: \"${file:gone}\" }",
+     {"f:1:14: log.file: the file /etc/weir/gone cannot be read: no such file"}},
+    {"log: { file: \"${file:/huge}\" }", {"f:1:14: log.file: its reference is larger than 64 KiB"}},
+    {"log: { file: \"${KEY}\" }",
+     {"f:1:14: log.file: after ${ comes env:NAME} or file:PATH}; write $${ for the characters themselves"}},
+    {"log: { file: \"${env:KEY\" }",
+     {"f:1:14: log.file: ${ without its }; write $${ for the characters themselves"}},
+};
+
+const Refusal kAuth[] = {
+    {"auth: { keys: [ { key: 12345678 } ] }", {"f:1:17: auth.keys[0]: \"name\" is missing"}},
+    {"auth: { keys: [ { name: a } ] }", {"f:1:17: auth.keys[0]: \"key\" or \"hash\" is missing"}},
+    {"auth:\n  keys:\n    - name: a\n      key: 12345678\n      hash: x\n",
+     {"f:3:7: auth.keys[0]: give \"key\" or \"hash\", not both"}},
+    {"auth: { keys: [ { name: a, key: short } ] }",
+     {"f:1:33: auth.keys[0].key: must have 8 to 512 characters"}},
+    {"auth: { keys: [ { name: a, key: with a space } ] }",
+     {"f:1:33: auth.keys[0].key: must be printable ASCII without spaces"}},
+    {"auth: { keys: [ { name: a, hash: \"md5:00\" } ] }",
+     {"f:1:34: auth.keys[0].hash: must have 71 characters"}},
+    {"auth: { keys: [ { name: a b, key: 12345678 } ] }",
+     {"f:1:25: auth.keys[0].name: must be printable ASCII without spaces, quotes, \\ or *"}},
+    {"auth: { keys: [ { name: a, key: 12345678, models: [] } ] }",
+     {"f:1:51: auth.keys[0].models: must have at least one entry"}},
+    {"auth: { keys: [ { name: a, key: 12345678, models: [\"a*b\", x, x] } ] }",
+     {"f:1:52: auth.keys[0].models[0]: must be a model's name, or the start of one and then *",
+      "f:1:62: auth.keys[0].models[2]: is in this list twice"}},
+    {"auth:\n  keys:\n    - { name: a, key: 12345678 }\n    - { name: a, key: 123456789 }\n",
+     {"f:4:15: auth.keys[1].name: another key has this name"}},
+    {"auth:\n  keys:\n    - { name: a, key: 12345678 }\n    - { name: b, key: 12345678 }\n",
+     {"f:4:23: auth.keys[1].key: is the same key as \"a\""}},
+    {"auth: { keys: [ just-text ] }",
+     {"f:1:17: auth.keys[0]: must be a map of keys and values; it is a single value"}},
+};
+
+const Refusal kProviders[] = {
+    {"providers: [{}]",
+     {"f:1:13: providers[0]: \"kind\" is missing", "f:1:13: providers[0]: \"name\" is missing"}},
+    {"providers: [{ name: p, kind: openai }]", {"f:1:13: providers[0]: \"base_url\" is missing"}},
+    {"providers: [{ name: p, kind: local }]",
+     {"f:1:13: providers[0]: \"chat\" or \"embeddings\" is missing"}},
+    {"providers: [{ name: p, kind: azure }]", {"f:1:30: providers[0].kind: must be one of: openai, local"}},
+    {"providers:\n  - name: p\n    kind: openai\n    base_url: ftp://x\n",
+     {"f:4:15: providers[0].base_url: must start with http://, https:// or unix:"}},
+    {"providers: [{ name: p, kind: openai, base_url: \"http://h\", chat: [] }]",
+     {"f:1:66: providers[0].chat: must have at least one entry",
+      "f:1:66: providers[0].chat: only a provider of kind local has this"}},
+    {"providers:\n  - { name: p, kind: local, chat: { name: c, server: s, model: m }, api_key: x }\n",
+     {"f:2:78: providers[0].api_key: only a provider of kind openai has this"}},
+    {"providers: [{ name: p, kind: openai, base_url: \"http://h\", api_key: \"${env:BAD}\" }]",
+     {"f:1:69: providers[0].api_key: must be one line without control characters"}},
+    {"providers: [{ name: p, kind: openai, base_url: \"http://h\", api_key: \"${env:EMPTY}\" }]",
+     {"f:1:69: providers[0].api_key: must not be empty"}},
+    {"providers: [{ name: p, kind: openai, base_url: \"http://h\", ca_file: x }]",
+     {"f:1:69: providers[0].ca_file: only an https:// base_url uses it"}},
+    {"providers:\n  - name: p\n    kind: openai\n    base_url: http://h\n    headers:\n      Host: x\n"
+     "      authorization: x\n      \"a b\": x\n      X-A: \"${env:BAD}\"\n      X-B: 1\n      x-b: 2\n",
+     {"f:6:7: providers[0].headers: this header is written by the gateway and cannot be set",
+      "f:7:7: providers[0].headers: the Authorization header is made from api_key",
+      "f:8:7: providers[0].headers: is not the name of a header",
+      "f:9:12: providers[0].headers: must be one line without control characters",
+      "f:11:7: providers[0].headers: this header is given twice"}},
+    {"providers:\n  - { name: p, kind: openai, base_url: \"http://h\", models: [\"*\"] }\n"
+     "  - { name: p, kind: openai, base_url: \"http://h\", models: [\"*\"] }\n",
+     {"f:3:13: providers[1].name: another provider has this name",
+      "f:3:60: providers[1].models: another provider already takes \"*\""}},
+    {"providers:\n  - name: p\n    kind: local\n    chat: { name: c, server: s, model: m }\n"
+     "    embeddings: { name: c, library: l, model: m, tokenizer: t }\n",
+     {"f:5:25: providers[0].embeddings.name: another model of this provider has this name"}},
+};
+
+const Refusal kModels[] = {
+    {"models: [{ name: m }]", {"f:1:10: models[0]: \"targets\" is missing"}},
+    {"models: [{ name: m, targets: [] }]", {"f:1:30: models[0].targets: must have at least one entry"}},
+    {"models: [{ name: m, targets: [{ provider: p }] }]",
+     {"f:1:43: models[0].targets[0].provider: there is no provider of this name"}},
+    {"providers: [{ name: p, kind: openai, base_url: \"http://h\" }]\n"
+     "models:\n"
+     "  - { name: m, aliases: [n, m, \"x y\"], targets: [{ provider: p }, { provider: p, model: m }] }\n"
+     "  - { name: n, targets: [{ provider: p }], limits: { body_bytes: 1073741824 } }\n",
+     {"f:3:29: models[0].aliases[1]: another model or alias has this name",
+      "f:3:32: models[0].aliases[2]: must be printable ASCII without spaces, quotes, \\ or *",
+      "f:3:67: models[0].targets[1]: this target is listed twice",
+      "f:4:13: models[1].name: another model or alias has this name",
+      "f:4:66: models[1].limits.body_bytes: is larger than server.limits.body_bytes"}},
+    {"providers: [{ name: l, kind: local, chat: { name: c, server: s, model: m } }]\n"
+     "models:\n  - { name: c, targets: [{ provider: l }] }\n  - { name: d, targets: [{ provider: l }] }\n",
+     {"f:4:26: models[1].targets[0]: the local provider has no model of this name"}},
+};
+
+INSTANTIATE_TEST_SUITE_P(Shape, SettingsRefuse, testing::ValuesIn(kShape));
+INSTANTIATE_TEST_SUITE_P(Values, SettingsRefuse, testing::ValuesIn(kValues));
+INSTANTIATE_TEST_SUITE_P(Auth, SettingsRefuse, testing::ValuesIn(kAuth));
+INSTANTIATE_TEST_SUITE_P(Providers, SettingsRefuse, testing::ValuesIn(kProviders));
+INSTANTIATE_TEST_SUITE_P(Models, SettingsRefuse, testing::ValuesIn(kModels));
+
+// A secret put into every wrong place one can think of shows in no problem's text.
+TEST(Settings, SecretsNeverShowInProblems) {
+  constexpr std::string_view kFiles[] = {
+      "auth: { keys: [ sk-s3cr3t ] }",
+      "auth: { keys: [ { name: a, sk-s3cr3t: x } ] }",
+      "auth: { keys: { name: a, key: sk-s3cr3t } }",
+      "auth: { keys: [ { name: a, key: 'sk-s3cr3t with space' } ] }",
+      "auth: { keys: [ { name: a, hash: 's3cr3t' } ] }",
+      "auth: { keys: [ { name: a, key: 's3cr3t-1' }, { name: b, key: 's3cr3t-1' } ] }",
+      "auth: { anonymous: s3cr3t }",
+      "auth: { keys: s3cr3t }",
+      "s3cr3t",
+      "s3cr3t: 1",
+      "s3cr3t: 1\ns3cr3t: 2",
+      "server: *s3cr3t",
+      "server: !s3cr3t x",
+      "server: { listen: s3cr3t }",
+      "server: { cores: s3cr3t }",
+      "log: { requests: s3cr3t }",
+      "providers: [ { name: p, kind: openai, base_url: 's3cr3t' } ]",
+      "providers: [ { name: p, kind: openai, base_url: 'http://user:s3cr3t@h' } ]",
+      "providers: [ { name: p, kind: openai, base_url: 'http://h', api_key: [ s3cr3t ] } ]",
+      "providers: [ { name: p, kind: openai, base_url: 'http://h', api_key: { s3cr3t: s3cr3t } } ]",
+      "providers: [ { name: p, kind: openai, base_url: 'http://h', api_key: '${s3cr3t}' } ]",
+      "providers: [ { name: p, kind: openai, base_url: 'http://h', api_key: \"s3cr3t\\q\" } ]",
+      "providers: [ { name: p, kind: openai, base_url: 'http://h', api_key: \"s3cr3t\" s3cr3t } ]",
+      "providers: [ { name: p, kind: openai, base_url: 'http://h', headers: { s3cr3t: \"s3cr3t\\n\" } } ]",
+      "providers: [ { name: p, kind: openai, base_url: 'http://h', headers: { 'Bearer s3cr3t': a } } ]",
+      "providers: [ { name: p, kind: openai, base_url: 'http://h', api_key: 's3cr3t ${env:BAD}' } ]",
+  };
+  for (std::string_view yaml : kFiles) {
+    std::vector<std::string> texts = problems(yaml);
+    EXPECT_FALSE(texts.empty()) << yaml;
+    for (const std::string& text : texts)
+      EXPECT_THAT(text, testing::Not(HasSubstr("s3cr3t"))) << yaml;
+  }
+}
+
+TEST(Settings, ReportsAtMostAHundredProblems) {
+  std::string yaml;
+  for (int i = 0; i < 300; ++i)
+    yaml += fmt::format("key_{}: 1\n", i);
+  EXPECT_EQ(problems(yaml).size(), 100u);
+}
+
+// ---- bounds of the text itself
+
+TEST(Settings, HostileYamlIsBounded) {
+  EXPECT_THAT(problems("# " + std::string(1 << 20, 'x')), ElementsAre("f:1:1: larger than 1 MiB"));
+  EXPECT_THAT(problems(std::string(100, '[')), ElementsAre(HasSubstr("nested too deep (32 levels)")));
+  EXPECT_THAT(problems("server: " + std::string(31, '[') + std::string(31, ']')),
+              ElementsAre(HasSubstr("must be a map")));
+  EXPECT_THAT(problems("server: " + std::string(32, '[') + std::string(32, ']')),
+              ElementsAre(HasSubstr("nested too deep (32 levels)")));
+
+  // Nine lists, each of nine aliases of the one before: 9^9 nodes if they were unfolded.
+  std::string bomb = "a0: &a0 [x]\n";
+  for (int i = 1; i < 10; ++i) {
+    bomb += fmt::format("a{0}: &a{0} [", i);
+    for (int k = 0; k < 9; ++k)
+      bomb += fmt::format("{}*a{}", k == 0 ? "" : ",", i - 1);
+    bomb += "]\n";
+  }
+  EXPECT_THAT(problems(bomb), ElementsAre(HasSubstr("too large (100000 nodes, aliases unfolded)")));
+
+  std::string tower = "a0: &a0 [x]\n";
+  for (int i = 1; i < 60; ++i)
+    tower += fmt::format("a{0}: &a{0} [*a{1}]\n", i, i - 1);
+  EXPECT_THAT(problems(tower), ElementsAre(HasSubstr("nested too deep (32 levels)")));
+}
+
+// ---- the table of keys, the schema and the parser say the same
+
+std::string schema_text() {
+  return source_file("docs/weir.schema.json");
+}
+
+/// The row's key in the schema: through properties, and through items or anyOf where a list is between.
+simdjson::dom::element schema_of(simdjson::dom::element root, std::string_view path) {
+  auto child = [](simdjson::dom::element at, std::string_view key) {
+    simdjson::dom::element next;
+    if (at["items"].get(next) == simdjson::SUCCESS) at = next;
+    if (at["anyOf"].get(next) == simdjson::SUCCESS) at = next.at(0).value();
+    return at["properties"][key].value();
+  };
+  while (!path.empty()) {
+    size_t dot = std::min(path.find('.'), path.size());
+    root = child(root, path.substr(0, dot));
+    path.remove_prefix(std::min(dot + 1, path.size()));
+  }
+  return root;
+}
+
+std::string path_of(const SettingsKey& row) {
+  return row.section.empty() ? std::string(row.key) : fmt::format("{}.{}", row.section, row.key);
+}
+
+void collect_keys(simdjson::dom::element at, const std::string& path, std::set<std::string>& keys) {
+  simdjson::dom::element next;
+  if (at["items"].get(next) == simdjson::SUCCESS) at = next;
+  if (at["anyOf"].get(next) == simdjson::SUCCESS) at = next.at(0).value();
+  simdjson::dom::object properties;
+  if (at["properties"].get(properties) != simdjson::SUCCESS) return;
+  bool more = true;
+  EXPECT_EQ(at["additionalProperties"].get(more), simdjson::SUCCESS) << path;
+  EXPECT_FALSE(more) << path;
+  for (auto [key, value] : properties) {
+    std::string name = path.empty() ? std::string(key) : path + "." + std::string(key);
+    keys.insert(name);
+    collect_keys(value, name, keys);
+  }
+}
+
+TEST(SettingsSchema, HasTheSameKeys) {
+  simdjson::dom::parser parser;
+  simdjson::padded_string text(schema_text());
+  simdjson::dom::element schema = parser.parse(text).value();
+  std::set<std::string> in_schema, in_table;
+  collect_keys(schema, "", in_schema);
+  for (const SettingsKey& row : settings_keys())
+    EXPECT_TRUE(in_table.insert(path_of(row)).second) << path_of(row);
+  EXPECT_EQ(in_schema, in_table);
+}
+
+TEST(SettingsSchema, HasTheSameBoundsChoicesAndRequiredKeys) {
+  using enum SettingsKey::Type;
+  simdjson::dom::parser parser;
+  simdjson::padded_string text(schema_text());
+  simdjson::dom::element schema = parser.parse(text).value();
+  for (const SettingsKey& row : settings_keys()) {
+    SCOPED_TRACE(path_of(row));
+    simdjson::dom::element key = schema_of(schema, path_of(row)), first = key, choices;
+    ASSERT_EQ(key["description"].error(), simdjson::SUCCESS);
+    if (key["anyOf"].get(choices) == simdjson::SUCCESS)
+      first = choices.at(row.type == kOneOrList ? 1 : 0).value();
+    auto number = [&](std::string_view name) { return int64_t{first[name]}; };
+    std::string_view type = row.type == kChoice        ? ""
+                            : first["type"].is_array() ? std::string_view(first["type"].at(0))
+                                                       : std::string_view(first["type"]);
+    switch (row.type) {
+      case kInteger:
+        EXPECT_EQ(type, "integer");
+        EXPECT_EQ(number("minimum"), row.min);
+        EXPECT_EQ(number("maximum"), row.max);
+        break;
+      case kString:
+      case kSecret:
+      case kFile:
+        EXPECT_EQ(type, "string");
+        EXPECT_EQ(number("minLength"), row.min);
+        EXPECT_EQ(number("maxLength"), row.max);
+        break;
+      case kList:
+      case kOneOrList:
+        EXPECT_EQ(type, "array");
+        EXPECT_EQ(number("minItems"), row.min);
+        EXPECT_EQ(number("maxItems"), row.max);
+        break;
+      case kMap:
+        EXPECT_EQ(type, "object");
+        EXPECT_EQ(number("maxProperties"), row.max);
+        break;
+      case kChoice: {
+        std::string joined;
+        for (std::string_view choice : first["enum"])
+          joined += (joined.empty() ? "" : "|") + std::string(choice);
+        EXPECT_EQ(joined, row.choices);
+        break;
+      }
+      case kBoolean:
+        EXPECT_EQ(type, "boolean");
+        break;
+      case kSection:
+        EXPECT_EQ(type, "object");
+        break;
+    }
+    simdjson::dom::element section = schema_of(schema, row.section), inner;
+    if (section["items"].get(inner) == simdjson::SUCCESS) section = inner;
+    if (section["anyOf"].get(inner) == simdjson::SUCCESS) section = inner.at(0).value();
+    bool required = false;
+    simdjson::dom::array names;
+    if (section["required"].get(names) == simdjson::SUCCESS)
+      for (std::string_view name : names)
+        required = required || name == row.key;
+    EXPECT_EQ(required, row.required);
+  }
+}
+
+/// A good file in which one more key may be written into any section.
+std::string file_with(std::string_view section, std::string_view line) {
+  struct Part {
+    std::string_view section, head, indent;
+  };
+  // Sections that exist only by the line itself (limits, timeouts) carry no other key.
+  static constexpr Part kParts[] = {
+      {"server", "server:\n  listen: a:1", "  "},
+      {"server.limits", "  limits:", "    "},
+      {"server.timeouts", "  timeouts:", "    "},
+      {"auth", "auth:", "  "},
+      {"auth.keys", "  keys:\n    - name: k\n      key: 12345678", "      "},
+      {"providers", "providers:\n  - name: p\n    kind: openai\n    base_url: http://h", "    "},
+      {"providers.timeouts", "    timeouts:", "      "},
+      {"", "  - name: l\n    kind: local", ""},
+      {"providers.chat", "    chat:\n      name: c\n      server: s\n      model: m", "      "},
+      {"providers.embeddings",
+       "    embeddings:\n      name: e\n      library: l\n      model: m\n      tokenizer: t", "      "},
+      {"models", "models:\n  - name: m\n    targets: [{ provider: p }]", "    "},
+      {"models.timeouts", "    timeouts:", "      "},
+      {"models.limits", "    limits:", "      "},
+      {"log", "log:", "  "},
+      {"metrics", "metrics:", "  "},
+  };
+  std::string file;
+  bool placed = false;
+  for (const Part& part : kParts) {
+    file += fmt::format("{}\n", part.head);
+    if (part.section != section || section.empty()) continue;
+    file += fmt::format("{}{}\n", part.indent, line);
+    placed = true;
+  }
+  EXPECT_TRUE(placed) << section;
+  return file;
+}
+
+// Every row with bounds is tried at both ends and one beyond: a row that the parser forgot to read would
+// show.
+TEST(SettingsSchema, ParserKeepsEveryBoundOfTheTable) {
+  int tried = 0;
+  for (const SettingsKey& row : settings_keys()) {
+    if (row.type != SettingsKey::Type::kInteger) continue;
+    SCOPED_TRACE(path_of(row));
+    auto with = [&](int64_t value) {
+      return problems(file_with(row.section, fmt::format("{}: {}", row.key, value)));
+    };
+    auto refused = ElementsAre(HasSubstr(fmt::format("must be from {} to {}", row.min, row.max)));
+    EXPECT_THAT(with(row.min - 1), refused);
+    EXPECT_THAT(with(row.max + 1), refused);
+    // Two ends collide with another limit, as they should.
+    if (path_of(row) != "server.limits.header_bytes") EXPECT_THAT(with(row.min), IsEmpty());
+    if (path_of(row) != "models.limits.body_bytes") EXPECT_THAT(with(row.max), IsEmpty());
+    ++tried;
+  }
+  EXPECT_GT(tried, 20);
+}
+
+// A default that the schema states is the one in the declaration: writing it out changes nothing.
+TEST(SettingsSchema, DefaultsAreThoseOfTheDeclarations) {
+  simdjson::dom::parser parser;
+  simdjson::padded_string text(schema_text());
+  simdjson::dom::element schema = parser.parse(text).value();
+  Settings plain = good(file_with("log", ""));
+  int compared = 0;
+  for (const SettingsKey& row : settings_keys()) {
+    simdjson::dom::element value;
+    bool stated = schema_of(schema, path_of(row))["default"].get(value) == simdjson::SUCCESS;
+    bool has_default = !row.required &&
+                       (row.type == SettingsKey::Type::kInteger || row.type == SettingsKey::Type::kBoolean ||
+                        row.type == SettingsKey::Type::kChoice) &&
+                       !row.section.starts_with("models.");
+    if (has_default) EXPECT_TRUE(stated) << path_of(row);
+    if (!stated) continue;
+    std::string line = fmt::format("{}: {}", row.key, simdjson::minify(value));
+    if (path_of(row) == "server.listen") {
+      EXPECT_EQ(good("server: { " + line + " }"), Settings{});
+      continue;
+    }
+    EXPECT_EQ(good(file_with(row.section, line)), plain) << path_of(row);
+    ++compared;
+  }
+  EXPECT_GT(compared, 20);
+}
+
+// ---- pieces
+
+TEST(BaseUrl, Parses) {
+  auto text = [](std::string_view url) {
+    Result<BaseUrl> parsed = BaseUrl::parse(url);
+    return parsed ? fmt::format("{}|{}|{}|{}", static_cast<int>(parsed->scheme), parsed->host, parsed->port,
+                                parsed->path)
+                  : "refused";
+  };
+  EXPECT_EQ(text("https://api.openai.com/v1"), "1|api.openai.com|443|/v1");
+  EXPECT_EQ(text("http://localhost:8081//"), "0|localhost|8081|");
+  EXPECT_EQ(text("http://[::1]:80/a/b/"), "0|::1|80|/a/b");
+  EXPECT_EQ(text("unix:/run/x.sock"), "2|/run/x.sock|0|");
+  for (std::string_view bad : {"",
+                               "http:",
+                               "http://",
+                               "http://:80",
+                               "http:///v1",
+                               "HTTP://h",
+                               "http://h:0",
+                               "http://h:65536",
+                               "http://h:",
+                               "http://h:1x",
+                               "http://[::1",
+                               "http://[::1]x",
+                               "http://[name]",
+                               "http://::1",
+                               "http://u:p@h",
+                               "http://h/a?b",
+                               "http://h/a#b",
+                               "http://h/a b",
+                               "http://h\r\nX: y/",
+                               "http://h/\r\nX: y",
+                               "unix:",
+                               "unix:x",
+                               "ftp://h"})
+    EXPECT_EQ(text(bad), "refused") << bad;
+  for (std::string_view same : {"https://h/v1", "http://h:81", "http://[::1]:8080/v1", "unix:/run/x.sock"})
+    EXPECT_EQ(BaseUrl::parse(same).value().to_string(), same);
+}
+
+TEST(MatchesPattern, ExactOrPrefix) {
+  EXPECT_TRUE(matches_pattern("gpt-4o", "gpt-4o"));
+  EXPECT_FALSE(matches_pattern("gpt-4o", "gpt-4o-mini"));
+  EXPECT_TRUE(matches_pattern("gpt-*", "gpt-4o"));
+  EXPECT_TRUE(matches_pattern("gpt-*", "gpt-"));
+  EXPECT_FALSE(matches_pattern("gpt-*", "gpt"));
+  EXPECT_TRUE(matches_pattern("*", "anything"));
+}
+
+TEST(SettingsProblemText, NamesFileLineColumnAndKey) {
+  EXPECT_EQ(to_string({12, 5, "providers[0].base_url", "must be so"}, "weir.yaml"),
+            "weir.yaml:12:5: providers[0].base_url: must be so");
+  EXPECT_EQ(to_string({1, 1, "", "empty"}, "weir.yaml"), "weir.yaml:1:1: empty");
+}
+
+}  // namespace
+}  // namespace weir
