@@ -642,6 +642,29 @@ TEST(SettingsSchema, DefaultsAreThoseOfTheDeclarations) {
   EXPECT_GT(compared, 20);
 }
 
+TEST(SettingsDocs, NameEveryKeyWithItsBoundsAndShowAFileThatWorks) {
+  std::string page = source_file("docs/configuration.md");
+  for (const SettingsKey& row : settings_keys()) {
+    if (row.type == SettingsKey::Type::kSection) continue;
+    std::string path = path_of(row);
+    if (path == "providers" || path == "models") continue;  // chapters of their own
+    size_t start = page.find(fmt::format("\n| `{}` |", path));
+    ASSERT_NE(start, std::string::npos) << path;
+    std::string line = page.substr(start + 1, page.find('\n', start + 1) - start - 1);
+    if (row.type == SettingsKey::Type::kInteger)
+      EXPECT_THAT(line, HasSubstr(fmt::format("| {} to {} |", row.min, row.max)));
+    EXPECT_EQ(line.contains("| required |"), row.required) << line;
+  }
+  size_t start = page.find("```yaml\n");
+  ASSERT_NE(start, std::string::npos);
+  SettingsSources sources;
+  sources.environment = [](const std::string& name) { return std::optional("value-of-" + name); };
+  SettingsOutcome outcome = parse_settings(
+      std::string_view(page).substr(start + 8, page.find("```", start + 8) - start - 8), sources);
+  for (const SettingsProblem& problem : outcome.problems)
+    ADD_FAILURE() << to_string(problem, "configuration.md");
+}
+
 // ---- pieces
 
 TEST(BaseUrl, Parses) {
