@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <string_view>
 #include <utility>
 
 namespace weir::io::net {
@@ -26,5 +28,16 @@ class Fd {
  private:
   int fd_;
 };
+
+/// Blocks. Takes what it wrote off `bytes`; 0 or the errno that stopped it.
+inline int write_all(int fd, std::string_view& bytes) {
+  while (!bytes.empty()) {
+    ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return 0;
+}
 
 }  // namespace weir::io::net

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "weir/io/net/fd.h"
+#include "weir/io/net/file_log.h"
 #include "weir/io/net/net_loop.h"
 
 namespace weir::io::net {
@@ -17,16 +18,6 @@ namespace {
 
 Unexpected io_error(std::string_view what, const std::string& path, int error) {
   return fail_internal(ErrorCode::kIo, fmt::format("cannot {} {}: {}", what, path, strerror(error)));
-}
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return true;
 }
 
 }  // namespace
@@ -53,7 +44,8 @@ Result<void> FileDisk::write_file(const std::string& path, std::string_view byte
   std::string beside = path + ".XXXXXX";
   Fd fd(::mkostemp(beside.data(), O_CLOEXEC));
   if (!fd) return io_error("write", path, errno);
-  bool written = ::fchmod(fd.get(), static_cast<mode_t>(mode)) == 0 && write_all(fd.get(), bytes) &&
+  errno = 0;
+  bool written = ::fchmod(fd.get(), static_cast<mode_t>(mode)) == 0 && write_all(fd.get(), bytes) == 0 &&
                  ::fsync(fd.get()) == 0 && ::rename(beside.c_str(), path.c_str()) == 0;
   if (!written) {
     int error = errno;
@@ -104,8 +96,8 @@ void FileDisk::remove(const std::string& path) {
   std::filesystem::remove_all(path, ignored);
 }
 
-Result<std::unique_ptr<LogWriter>> FileDisk::open_log(const std::string& path, size_t) {
-  return io_error("open", path, ENOSYS);
+Result<std::unique_ptr<LogWriter>> FileDisk::open_log(const std::string& path, size_t buffer_bytes_max) {
+  return FileLog::open(loop_, path, buffer_bytes_max);
 }
 
 }  // namespace weir::io::net

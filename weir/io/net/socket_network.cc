@@ -5,39 +5,20 @@
 #include <cstring>
 
 #include "weir/io/net/net_loop.h"
+#include "weir/io/net/operation_wait.h"
 #include "weir/io/net/socket_listener.h"
 #include "weir/io/net/socket_stream.h"
+#include "weir/io/net/tls_listener.h"
+#include "weir/io/net/tls_stream.h"
 
 namespace weir::io::net {
+
 namespace {
 
-// co_await: one connect attempt.
-class ConnectWait final : Completion, CancelNode {
- public:
-  ConnectWait(SocketStream& stream, const SocketAddress& to, Cancel& cancel)
-      : stream_(stream), to_(to), cancel_(cancel) {}
-  bool await_ready() const { return false; }
-  void await_suspend(std::coroutine_handle<> h) {
-    waiter_ = h;
-    cancel_.add(*this);
-    stream_.start_connect(to_.get(), to_.length, *this);
-  }
-  IoResult await_resume() const { return result_; }
-
- private:
-  void on_done(IoResult result) override {
-    unlink();
-    result_ = result;
-    waiter_.resume();
-  }
-  void on_cancel(CancelReason) override { stream_.abort(); }
-
-  SocketStream& stream_;
-  const SocketAddress& to_;
-  Cancel& cancel_;
-  std::coroutine_handle<> waiter_;
-  IoResult result_;
-};
+Unexpected cancelled(const Address& to, const Cancel& cancel) {
+  return fail_internal(ErrorCode::kCancelled,
+                       fmt::format("connecting to {}: {}", to.to_string(), name(cancel.reason())));
+}
 
 }  // namespace
 
@@ -50,16 +31,17 @@ Task<Result<std::unique_ptr<SocketStream>>> SocketNetwork::connect_plain(const A
   for (const SocketAddress& address : addresses) {
     if (cancel.requested()) break;
     CO_TRY(auto stream, SocketStream::open(loop_.io(), address.family(), peer_name(address.storage)));
-    ConnectWait attempt(*stream, address, cancel);
+    OperationWait attempt(*stream, cancel, [&](Completion& c) -> std::optional<IoResult> {
+      stream->start_connect(address.get(), address.length, c);
+      return std::nullopt;
+    });
     IoResult result = co_await attempt;
     if (result.ok()) co_return stream;
     if (result.status == IoStatus::kCancelled) break;
     if (!failures.empty()) failures += "; ";
     failures += fmt::format("{}: {}", address.to_address().to_string(), strerror(stream->last_error()));
   }
-  if (cancel.requested())
-    co_return fail_internal(ErrorCode::kCancelled,
-                            fmt::format("connecting to {}: {}", to.to_string(), name(cancel.reason())));
+  if (cancel.requested()) co_return cancelled(to, cancel);
   Error error = internal_error(ErrorCode::kUpstream,
                                fmt::format("cannot connect to {} ({})", to.to_string(), failures));
   error.retryable = true;
@@ -69,13 +51,26 @@ Task<Result<std::unique_ptr<SocketStream>>> SocketNetwork::connect_plain(const A
 Task<Result<std::unique_ptr<Stream>>> SocketNetwork::connect(Address to, const ConnectOptions& options,
                                                              Cancel& cancel) {
   CO_TRY(auto plain, co_await connect_plain(to, cancel));
-  if (options.tls) co_return fail_internal(ErrorCode::kUpstream, "TLS is not there yet");
-  co_return plain;
+  if (!options.tls) co_return plain;
+
+  TlsClientOptions tls = options.tls_options;
+  if (tls.server_name.empty()) tls.server_name = to.host;
+  CO_TRY(Ssl ssl, tls_clients_.make(tls));
+  auto stream = std::make_unique<TlsStream>(std::move(plain), std::move(ssl));
+  OperationWait handshake(*stream, cancel, [&](Completion& c) { return stream->start_handshake(c); });
+  IoResult result = co_await handshake;
+  if (result.ok()) co_return stream;
+  if (cancel.requested()) co_return cancelled(to, cancel);
+  Error error = internal_error(
+      ErrorCode::kUpstream,
+      fmt::format("TLS with {} as \"{}\" failed: {}", to.to_string(), tls.server_name, stream->failure()));
+  error.retryable = result.status == IoStatus::kReset;
+  co_return Unexpected(std::move(error));
 }
 
 Result<std::unique_ptr<Listener>> SocketNetwork::listen(
     const Address& at, const ListenOptions& options, std::function<void(std::unique_ptr<Stream>)> accepted) {
-  if (options.tls) return fail_internal(ErrorCode::kIo, "TLS is not there yet");
+  if (options.tls) return TlsListener::open(loop_, at, options, std::move(accepted));
   return SocketListener::open(loop_, at, options,
                               [accepted = std::move(accepted)](std::unique_ptr<SocketStream> stream) {
                                 accepted(std::move(stream));

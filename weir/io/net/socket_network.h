@@ -5,6 +5,7 @@
 
 #include "weir/base/clock.h"
 #include "weir/io/net/resolver.h"
+#include "weir/io/net/tls_context.h"
 #include "weir/io/network.h"
 
 namespace weir::io::net {
@@ -29,6 +30,7 @@ class SocketNetwork final : public Network {
 
   NetLoop& loop_;
   Resolver resolver_;
+  TlsClients tls_clients_;
 };
 
 }  // namespace weir::io::net

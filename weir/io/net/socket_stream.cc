@@ -145,6 +145,7 @@ class SocketStream::Handler {
     }
   }
   void operator()(AsioError error) { (*this)(error, 0); }
+  void operator()() { (*this)(AsioError(), 0); }
 
  private:
   static IoResult to_result(AsioError error, size_t bytes) {
@@ -367,6 +368,13 @@ void SocketStream::wait_writable(Completion& completion) {
   WEIR_ASSERT(!s.writer);
   s.writer = &completion;
   s.socket.async_wait(StreamSocket::wait_write, Handler(s, Handler::For::kWritable));
+}
+
+void SocketStream::wait_turn(Completion& completion) {
+  State& s = *state_;
+  WEIR_ASSERT(!s.reader);
+  s.reader = &completion;
+  asio::post(s.socket.get_executor(), Handler(s, Handler::For::kReadable));
 }
 
 int SocketStream::fd() const {

@@ -42,6 +42,8 @@ class SocketStream final : public Stream {
   /// Completes with kOk once it is worth trying again. Counts as the stream's read (write).
   void wait_readable(Completion& completion);
   void wait_writable(Completion& completion);
+  /// Completes with kOk when the loop comes round again. Counts as the stream's read.
+  void wait_turn(Completion& completion);
 
   int fd() const;
 

@@ -1,0 +1,188 @@
+#include "weir/io/net/file_log.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+
+#include "weir/io/net/fd.h"
+#include "weir/io/net/net_loop.h"
+
+namespace weir::io::net {
+namespace {
+
+constexpr size_t kPipeBytes =
+    4096;  // PIPE_BUF: what a pipe takes whole and without waiting once poll() says so
+constexpr int kPipePatienceMs = 1000;
+
+uint64_t lines(std::string_view text) {
+  auto ends = static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
+  return ends + (!text.empty() && text.back() != '\n' ? 1 : 0);
+}
+
+}  // namespace
+
+// The worker's half. `mutex` guards all of it but what write() touches, which only one thread does at a time.
+struct FileLog::File {
+  std::mutex mutex;
+  std::condition_variable idle;
+  std::string handed;
+  bool reopen = false;
+  bool writing = false;
+  std::string last_error;
+  std::atomic<uint64_t> dropped = 0;
+  FileLog* owner = nullptr;  // loop only; null once it is gone
+
+  std::string path;
+  Fd fd;
+  bool regular = true;
+  bool torn = false;  // the last write stopped inside a line
+
+  int open();
+  void work() {
+    std::unique_lock lock(mutex);
+    work(lock);
+  }
+  void work(std::unique_lock<std::mutex>& lock);
+  std::string write(std::string_view text);
+};
+
+int FileLog::File::open() {
+  Fd opened(path == "-" ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+                        : ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+  if (!opened) return errno;
+  struct stat info;
+  regular = ::fstat(opened.get(), &info) == 0 && S_ISREG(info.st_mode);
+  fd = std::move(opened);
+  torn = false;
+  return 0;
+}
+
+// Returns the reason of a failure, or nothing.
+std::string FileLog::File::write(std::string_view text) {
+  int error = 0;
+  if (torn) {
+    std::string_view newline = "\n";
+    error = write_all(fd.get(), newline);
+    torn = error != 0;
+  }
+  size_t before = text.size();
+  while (error == 0 && !text.empty()) {
+    std::string_view chunk = text;
+    if (!regular) {
+      pollfd ready{fd.get(), POLLOUT, 0};
+      if (::poll(&ready, 1, kPipePatienceMs) == 0) {
+        error = EAGAIN;
+        break;
+      }
+      chunk = chunk.substr(0, kPipeBytes);
+      if (size_t end = chunk.rfind('\n'); end != std::string_view::npos) chunk = chunk.substr(0, end + 1);
+    }
+    size_t size = chunk.size();
+    error = write_all(fd.get(), chunk);
+    text.remove_prefix(size - chunk.size());
+  }
+  if (error == 0) return {};
+  if (text.size() != before) torn = text.data()[-1] != '\n';
+  dropped.fetch_add(lines(text), std::memory_order_relaxed);
+  return fmt::format("cannot write {}: {}", path, error == EAGAIN ? "its reader is stuck" : strerror(error));
+}
+
+// On a worker, or in the destructor of the log; takes what was handed over, if it is still there.
+void FileLog::File::work(std::unique_lock<std::mutex>& lock) {
+  if (handed.empty() && !reopen) return;
+  std::string text = std::exchange(handed, {});
+  bool again = std::exchange(reopen, false);
+  writing = true;
+  lock.unlock();
+  std::string failure;
+  if (again)
+    if (int code = open()) failure = fmt::format("cannot open {} again: {}", path, strerror(code));
+  if (std::string reason = write(text); !reason.empty()) failure = reason;
+  lock.lock();
+  last_error = failure;
+  writing = false;
+  idle.notify_all();
+}
+
+Result<std::unique_ptr<LogWriter>> FileLog::open(NetLoop& loop, const std::string& path,
+                                                 size_t buffer_bytes_max) {
+  auto file = std::make_shared<File>();
+  file->path = path;
+  if (int code = file->open())
+    return fail_internal(ErrorCode::kIo, fmt::format("cannot open {}: {}", path, strerror(code)));
+  return std::unique_ptr<LogWriter>(new FileLog(loop, std::move(file), buffer_bytes_max));
+}
+
+FileLog::FileLog(NetLoop& loop, std::shared_ptr<File> file, size_t buffer_bytes_max)
+    : loop_(loop), file_(std::move(file)), bytes_max_(buffer_bytes_max) {
+  file_->owner = this;
+}
+
+// The worker may not have begun (all are busy, or the pool has ended): then this thread does its work.
+FileLog::~FileLog() {
+  file_->owner = nullptr;
+  std::unique_lock lock(file_->mutex);
+  file_->idle.wait(lock, [this] { return !file_->writing; });
+  file_->handed += filling_;
+  file_->work(lock);
+}
+
+void FileLog::append(std::string_view line) {
+  bool newline = line.empty() || line.back() != '\n';
+  if (handed_bytes_ + filling_.size() + line.size() + (newline ? 1 : 0) > bytes_max_) {
+    file_->dropped.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  filling_ += line;
+  if (newline) filling_ += '\n';
+  if (filling_.size() >= kFlushBytes)
+    flush();
+  else if (!armed() && !handed_)
+    loop_.arm(*this, kFlushAfter);
+}
+
+void FileLog::flush() {
+  if (handed_ || (filling_.empty() && !reopen_)) return;
+  disarm();
+  handed_ = true;
+  handed_bytes_ = filling_.size();
+  {
+    std::lock_guard lock(file_->mutex);
+    file_->handed = std::exchange(filling_, {});
+    file_->reopen = std::exchange(reopen_, false);
+  }
+  loop_.offload([file = file_] { file->work(); },
+                [file = file_] {
+                  FileLog* log = file->owner;
+                  if (!log) return;
+                  log->handed_ = false;
+                  log->handed_bytes_ = 0;
+                  if (log->filling_.size() >= kFlushBytes || log->reopen_)
+                    log->flush();
+                  else if (!log->filling_.empty())
+                    log->loop_.arm(*log, kFlushAfter);
+                });
+}
+
+uint64_t FileLog::dropped() const {
+  return file_->dropped.load(std::memory_order_relaxed);
+}
+
+std::string FileLog::last_error() const {
+  std::lock_guard lock(file_->mutex);
+  return file_->last_error;
+}
+
+void FileLog::reopen() {
+  reopen_ = true;
+  flush();
+}
+
+}  // namespace weir::io::net

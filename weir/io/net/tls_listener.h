@@ -1,0 +1,39 @@
+// TlsListener: a SocketListener whose connections are handed on after the TLS handshake. Handshakes under way
+// are bounded in time and number; those that fail are dropped without a word. Used on its loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "weir/io/net/socket_listener.h"
+#include "weir/io/net/tls_stream.h"
+
+namespace weir::io::net {
+
+class TlsListener final : public Listener {
+ public:
+  static constexpr size_t kHandshakesMax = 4096;  // about 40 KB each
+
+  /// As Network::listen(); Requires: options.tls. Errors: kConfig for the certificate or key; kIo.
+  static Result<std::unique_ptr<Listener>> open(NetLoop& loop, const Address& at,
+                                                const Network::ListenOptions& options,
+                                                std::function<void(std::unique_ptr<Stream>)> accepted);
+  ~TlsListener() override;
+  Address local() const override { return plain_->local(); }
+
+ private:
+  class Handshake;
+  TlsListener(NetLoop& loop, SslContext context, Duration timeout,
+              std::function<void(std::unique_ptr<Stream>)> accepted);
+  void start(std::unique_ptr<SocketStream> socket);
+
+  NetLoop& loop_;
+  SslContext context_;
+  Duration timeout_;
+  std::function<void(std::unique_ptr<Stream>)> accepted_;
+  std::unordered_map<Handshake*, std::unique_ptr<Handshake>> handshakes_;
+  std::unique_ptr<Listener> plain_;
+};
+
+}  // namespace weir::io::net
