@@ -67,29 +67,80 @@ struct ParseOutcome {
   ParseState state;
   size_t consumed = 0;                          // kComplete: bytes of the head, from the first byte given
   ErrorCode code = ErrorCode::kInvalidRequest;  // kInvalid: this, kUriTooLong or kHeadersTooLarge
-  std::string_view what;                        // kInvalid: static text, e.g. "header line ends in a bare LF"
+  std::string_view what = {};                   // kInvalid: static text, e.g. "line ends in a bare LF"
 };
 
-/// Reads one head out of bytes that grow between calls. It remembers the last line it finished, and how far
-/// it looked for the end of the next, so a head that arrives byte by byte costs O(n) in total.
+/// Reads one head out of bytes that grow between calls. It remembers where it stopped looking, so a head that
+/// arrives byte by byte costs O(n) in total.
 class HeadScanner {
  public:
   explicit HeadScanner(HeadLimits limits = {}) : limits_(limits) {}
 
-  /// Requires: `bytes` starts at the head's first byte in every call and only grows; it may move in memory.
-  /// Ensures: `out` is filled on kComplete (unspecified before), and the scanner is reset after kComplete.
-  /// One empty line before the request line is skipped (RFC 9112, 2.2).
+  /// Requires: until a verdict, `bytes` starts at the head's first byte in every call and only grows (it may
+  /// move in memory), and `out` is the same object, left alone. Ensures: `out` is filled on kComplete
+  /// (unspecified before) and the scanner is ready for the next head; after kInvalid it repeats that verdict
+  /// until reset(). One empty line before the start line is skipped (RFC 9112, 2.2). Upgrades are not spoken:
+  /// CONNECT and 101 are refused, any other head that asks for one is read as if it did not.
   ParseOutcome request(std::string_view bytes, RequestHead& out);
 
   /// The same for the answer to a request of `request_method`.
   ParseOutcome response(std::string_view bytes, std::string_view request_method, ResponseHead& out);
 
   /// Forgets an unfinished or refused head.
-  void reset();
+  void reset() { progress_ = {}; }
 
  private:
+  enum class Stage : uint8_t {
+    kStart,
+    kMethod,
+    kTarget,
+    kVersion,
+    kStatus,
+    kReason,
+    kLine,
+    kName,
+    kValue,
+    kRefused
+  };
+
+  // All that a head under way has told so far, as offsets: the bytes may move between calls.
+  struct Progress {
+    Stage stage = Stage::kStart;
+    bool underscore = false;  // the header name under way holds one
+    bool absolute = false;    // the target is an absolute-form
+    bool transfer_encoding = false;
+    bool close = false;
+    bool keep_alive = false;
+    bool expect_continue = false;
+    int minor_version = 1;
+    int status = 0;
+    size_t at = 0;        // the first byte not looked at yet
+    size_t mark = 0;      // where the element under way begins
+    size_t name_end = 0;  // of the header under way
+    size_t method_begin = 0, method_end = 0;
+    size_t target_end = 0;  // it begins one after method_end
+    size_t authority_begin = 0, authority_end = 0, path_begin = 0, path_end = 0;
+    size_t reason_end = 0;
+    size_t headers = 0;  // pushed to `out` so far
+    const char* base = nullptr;
+    std::optional<size_t> host;  // its index
+    std::optional<uint64_t> content_length;
+    ParseOutcome refusal = {ParseState::kInvalid};
+  };
+
+  void resume(std::string_view bytes, std::vector<Header>& headers);
+  ParseOutcome request_line(std::string_view bytes);
+  ParseOutcome status_line(std::string_view bytes);
+  ParseOutcome header_lines(std::string_view bytes, std::vector<Header>& headers);
+  ParseOutcome check_target(std::string_view bytes);
+  std::string_view check_header(std::string_view name, std::string_view value);
+  ParseOutcome skip_empty_line(std::string_view bytes);
+  ParseOutcome version(std::string_view bytes);
+  ParseOutcome need_more(std::string_view bytes);
+  ParseOutcome refuse(std::string_view what, ErrorCode code = ErrorCode::kInvalidRequest);
+
   HeadLimits limits_;
-  size_t looked_ = 0;  // bytes already validated while incomplete
+  Progress progress_;
 };
 
 /// Takes the chunked framing off a body. Bounds: chunk size 1 to 16 hex digits and at most 2^63-1, chunk
@@ -98,7 +149,7 @@ class ChunkedDecoder {
  public:
   struct Step {
     ParseState state;
-    size_t consumed = 0;    // bytes read of this call's `bytes`: all of them unless kComplete
+    size_t consumed = 0;    // bytes read of this call's `bytes`: all of them while kIncomplete
     size_t payload = 0;     // payload bytes found in them, now at the front of `bytes`
     std::string_view what;  // kInvalid: static text
   };
@@ -112,8 +163,36 @@ class ChunkedDecoder {
   void reset();
 
  private:
-  enum class State : uint8_t { kStart };
-  State state_ = State::kStart;
+  enum class State : uint8_t {
+    kSizeFirst,       // the first digit of a chunk size
+    kSize,            // further digits
+    kExtensionFirst,  // after ';'
+    kExtension,       // its name
+    kValueFirst,      // after '='
+    kValue,
+    kQuoted,
+    kQuotedPair,
+    kAfterQuoted,
+    kSizeLf,
+    kData,
+    kDataCr,
+    kDataLf,
+    kTrailerFirst,  // the first byte of a trailer line, or of the closing empty line
+    kTrailerName,
+    kTrailerValue,
+    kTrailerLf,
+    kLastLf,
+    kDone,
+  };
+
+  std::string_view frame_byte(char c);
+
+  State state_ = State::kSizeFirst;
+  int digits_ = 0;
+  uint32_t extension_bytes_ = 0;
+  uint32_t trailer_bytes_ = 0;
+  uint64_t left_ = 0;  // of the chunk under way; while its size is read, the size so far
+  std::string_view refusal_;
 };
 
 }  // namespace weir::http
