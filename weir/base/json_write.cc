@@ -1,5 +1,7 @@
 #include "weir/base/json_write.h"
 
+#include <simdjson.h>
+
 #include <charconv>
 #include <cmath>
 
@@ -43,8 +45,8 @@ void append_escape(std::string& out, char c) {
   out += kHex[code & 15];
 }
 
-// Appends bytes without anything special in them, but perhaps with invalid UTF-8.
-void append_valid(std::string& out, const char* p, const char* end) {
+// Appends bytes that need no escape but are not UTF-8 throughout.
+void append_repaired(std::string& out, const char* p, const char* end) {
   const char* run = p;
   while (p < end) {
     int n = scan::utf8_length(p, end);
@@ -79,8 +81,8 @@ void append_quoted(std::string& out, std::string_view text) {
   while (p < end) {
     bool high = false;
     const char* stop = scan::find_special(p, end, high);
-    if (high)
-      append_valid(out, p, stop);
+    if (high && !simdjson::validate_utf8(p, static_cast<size_t>(stop - p)))
+      append_repaired(out, p, stop);
     else
       out.append(p, stop);
     if (stop == end) break;
