@@ -1,19 +1,269 @@
 #include "weir/io/net/child_process.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <cstring>
+#include <deque>
 
+#include "weir/io/net/fd.h"
 #include "weir/io/net/net_loop.h"
 
 namespace weir::io::net {
+namespace {
+
+constexpr size_t kLineBytesMax = 4096;
+constexpr int kFirstFd = 10;   // ours stay clear of what the child puts on 0 to 3
+constexpr int kReportFd = 3;   // where the child reports that exec failed
+constexpr int kReadsMax = 16;  // of the output pipe before the loop goes on
+
+// All the child needs, laid out before it exists: between vfork and exec it shares our memory and may only
+// make system calls.
+struct Plan {
+  const char* program;
+  char* const* arguments;
+  char* const* environment;
+  int null_fd;
+  int output_fd;
+  int report_fd;
+  int nice;
+  pid_t parent;
+};
+
+[[noreturn]] void become(const Plan& plan) {
+  // Handlers go first: a signal must not run one of ours in the memory we share.
+  struct sigaction standard{};
+  standard.sa_handler = SIG_DFL;
+  for (int signo = 1; signo < NSIG; ++signo)
+    ::sigaction(signo, &standard, nullptr);
+  int failed = 0;
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) failed = errno;
+  if (::getppid() != plan.parent) ::_exit(127);  // the parent died before it was watched
+  if (::dup2(plan.null_fd, 0) < 0 || ::dup2(plan.output_fd, 1) < 0 || ::dup2(plan.output_fd, 2) < 0)
+    failed = errno;
+  if (::dup3(plan.report_fd, kReportFd, O_CLOEXEC) < 0) ::_exit(127);
+  ::close_range(kReportFd + 1, ~0u, 0);  // ours close on exec anyway; this is for what libraries opened
+  if (plan.nice != 0) {
+    errno = 0;
+    [[maybe_unused]] int now = ::nice(plan.nice);  // best effort: a container may forbid it
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (failed == 0) {
+    ::execve(plan.program, plan.arguments, plan.environment);
+    failed = errno;
+  }
+  [[maybe_unused]] ssize_t told = ::write(kReportFd, &failed, sizeof(failed));
+  ::_exit(127);
+}
+
+// Alone in its frame, which the child borrows until it execs.
+[[gnu::noinline]] pid_t start(const Plan& plan) {
+  pid_t pid = ::vfork();
+  if (pid == 0) become(plan);
+  return pid;
+}
+
+bool make_pipe(Fd& read_end, Fd& write_end) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+  Fd low_read(ends[0]), low_write(ends[1]);
+  read_end = Fd(::fcntl(low_read.get(), F_DUPFD_CLOEXEC, kFirstFd));
+  write_end = Fd(::fcntl(low_write.get(), F_DUPFD_CLOEXEC, kFirstFd));
+  return read_end && write_end;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& texts, const std::string* first) {
+  std::vector<char*> result;
+  if (first) result.push_back(const_cast<char*>(first->c_str()));
+  for (const std::string& text : texts)
+    result.push_back(const_cast<char*>(text.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+ExitStatus to_status(int raw) {
+  if (WIFSIGNALED(raw)) return {.code = 0, .signal = WTERMSIG(raw)};
+  return {.code = WEXITSTATUS(raw), .signal = 0};
+}
+
+int reap(pid_t pid, int flags, int& raw) {
+  int got;
+  do {
+    got = ::waitpid(pid, &raw, flags);
+  } while (got < 0 && errno == EINTR);
+  return got;
+}
+
+class ChildProcess final : public Process {
+ public:
+  ChildProcess(NetLoop& loop, pid_t pid, size_t lines_max, std::function<void(ExitStatus)> on_exit)
+      : state_(std::make_shared<State>(loop, pid, lines_max, std::move(on_exit))) {}
+  ~ChildProcess() override { state_->end(); }
+
+  AsioError watch(Fd output, Fd end) { return state_->watch(std::move(output), std::move(end)); }
+  int pid() const override { return state_->pid; }
+  void terminate() override {
+    if (!state_->reaped) ::kill(state_->pid, SIGTERM);
+  }
+  std::string last_output() const override { return fmt::format("{}", fmt::join(state_->lines, "\n")); }
+
+ private:
+  // Shared with the waits, which may be called once more after the process object is gone.
+  struct State : std::enable_shared_from_this<State> {
+    State(NetLoop& loop, pid_t p, size_t n, std::function<void(ExitStatus)> f)
+        : pid(p),
+          lines_max(n),
+          on_exit(std::move(f)),
+          output(loop.io().get_executor()),
+          exit(loop.io().get_executor()) {}
+
+    AsioError watch(Fd output_fd, Fd exit_fd) {
+      AsioError error;
+      output.assign(output_fd.get(), error);
+      if (error) return error;
+      output_fd.release();
+      exit.assign(exit_fd.get(), error);
+      if (error) return error;
+      exit_fd.release();
+      wait_output();
+      exit.async_wait(Descriptor::wait_read, [self = shared_from_this()](AsioError e) {
+        if (!e) self->exited();
+      });
+      return {};
+    }
+
+    void wait_output() {
+      output.async_wait(Descriptor::wait_read, [self = shared_from_this()](AsioError e) {
+        if (!e && self->read_output()) self->wait_output();
+      });
+    }
+
+    // False: nobody holds the other end any more.
+    bool read_output() {
+      char buffer[8192];
+      for (int i = 0; i < kReadsMax && output.is_open(); ++i) {
+        ssize_t n = ::read(output.native_handle(), buffer, sizeof(buffer));
+        if (n < 0) return errno == EAGAIN || errno == EINTR;
+        if (n == 0) return false;
+        keep({buffer, static_cast<size_t>(n)});
+      }
+      return output.is_open();
+    }
+
+    void keep(std::string_view text) {
+      while (!text.empty()) {
+        size_t end = std::min(text.find('\n'), text.size());
+        if (!in_line) {
+          lines.emplace_back();
+          if (lines.size() > lines_max) lines.pop_front();
+        }
+        if (!lines.empty()) {
+          std::string& line = lines.back();
+          line += text.substr(0, std::min(end, kLineBytesMax - line.size()));
+        }
+        in_line = end == text.size();
+        text.remove_prefix(std::min(end + 1, text.size()));
+      }
+    }
+
+    void exited() {
+      int raw = 0;
+      if (reaped || reap(pid, WNOHANG, raw) != pid) return;
+      reaped = true;
+      read_output();  // its last words
+      close();
+      auto call = std::exchange(on_exit, nullptr);
+      if (call) call(to_status(raw));
+    }
+
+    void end() {
+      on_exit = nullptr;
+      close();
+      if (reaped) return;
+      reaped = true;
+      ::kill(pid, SIGKILL);
+      int raw = 0;
+      reap(pid, 0, raw);
+    }
+
+    void close() {
+      AsioError ignored;
+      output.close(ignored);
+      exit.close(ignored);
+    }
+
+    const pid_t pid;
+    const size_t lines_max;
+    std::function<void(ExitStatus)> on_exit;
+    Descriptor output;
+    Descriptor exit;
+    bool reaped = false;
+    bool in_line = false;  // the last line has not ended yet
+    std::deque<std::string> lines;
+  };
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace
 
 Result<std::unique_ptr<Process>> ChildProcesses::spawn(const ProcessOptions& options,
-                                                       std::function<void(ExitStatus)>) {
-  (void)loop_;
-  return fail_internal(ErrorCode::kIo, fmt::format("cannot start {}: not there yet", options.program));
+                                                       std::function<void(ExitStatus)> on_exit) {
+  auto refuse = [&](int error) {
+    return fail_internal(ErrorCode::kIo,
+                         fmt::format("cannot start {}: {}", options.program, strerror(error)));
+  };
+  Fd output, output_child, report, report_child;
+  if (!make_pipe(output, output_child) || !make_pipe(report, report_child)) return refuse(errno);
+  Fd low_null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  Fd null(low_null ? ::fcntl(low_null.get(), F_DUPFD_CLOEXEC, kFirstFd) : -1);
+  if (!null || ::fcntl(output.get(), F_SETFL, O_NONBLOCK) != 0) return refuse(errno);
+  std::vector<char*> arguments = pointers(options.arguments, &options.program);
+  std::vector<char*> environment = pointers(options.environment, nullptr);
+  Plan plan{.program = options.program.c_str(),
+            .arguments = arguments.data(),
+            .environment = environment.data(),
+            .null_fd = null.get(),
+            .output_fd = output_child.get(),
+            .report_fd = report_child.get(),
+            .nice = options.nice,
+            .parent = ::getpid()};
+
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t pid = start(plan);
+  int start_error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return refuse(start_error);
+
+  output_child.reset();
+  report_child.reset();
+  int failed = 0;
+  ssize_t told;
+  do {
+    told = ::read(report.get(), &failed, sizeof(failed));
+  } while (told < 0 && errno == EINTR);
+  if (told == sizeof(failed)) {
+    int raw = 0;
+    reap(pid, 0, raw);
+    return refuse(failed);
+  }
+
+  auto process = std::make_unique<ChildProcess>(loop_, pid, options.output_lines_max, std::move(on_exit));
+  Fd end(::pidfd_open(pid, 0));
+  if (!end) return refuse(errno);
+  if (AsioError error = process->watch(std::move(output), std::move(end))) return refuse(error.value());
+  return process;
 }
 
 std::string ChildProcesses::self() const {
