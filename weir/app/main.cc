@@ -1,3 +1,63 @@
-int main() {
-  return 0;
+// The program: one binary, one command a job.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "weir/app/embedder.h"
+#include "weir/app/mock.h"
+#include "weir/app/serve.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("weir: a self-hosted AI gateway and inference optimizer", "weir");
+  app.require_subcommand(1);
+  int exit_code = 0;
+
+  weir::app::ServeCommand serve;
+  auto* serve_command = app.add_subcommand("serve", "run the gateway");
+  auto* config = serve_command->add_option("--config", serve.config, "configuration file (YAML)");
+  auto* embedded =
+      serve_command->add_flag("--default", "the embedded default instead of a configuration file");
+  embedded->excludes(config);
+  serve_command->add_option("--listen", serve.listen, "address of the embedded default")
+      ->capture_default_str()
+      ->excludes(config);
+  serve_command
+      ->add_option("--models-dir", serve.models_dir, "folder of local models of the embedded default")
+      ->excludes(config);
+  serve_command->add_option("--state-dir", serve.state_dir, "where the embedded default keeps its API key")
+      ->excludes(config);
+  serve_command->callback([&] {
+    if (serve.config.empty() && embedded->count() == 0)
+      throw CLI::RequiredError("--config FILE or --default");
+    exit_code = weir::app::run_serve(serve);
+  });
+
+  std::string check_file;
+  bool quick = false;
+  auto* check_command =
+      app.add_subcommand("check", "check a configuration file: every problem with its line and column");
+  check_command->add_option("file", check_file, "configuration file")->required();
+  check_command->add_flag("--quick", quick, "do not start the local models");
+  check_command->callback([&] { exit_code = weir::app::run_check(check_file, quick); });
+
+  std::string mock_listen = "127.0.0.1:0";
+  auto* mock_command = app.add_subcommand("mock", "a scriptable model server for tests and demos");
+  mock_command->add_option("--listen", mock_listen, "address")->capture_default_str();
+  mock_command->callback([&] { exit_code = weir::app::run_mock(mock_listen); });
+
+  weir::app::EmbedderCommand embedder;
+  auto* embedder_command =
+      app.add_subcommand("embedder", "serve an embedding model on a Unix socket (started by serve)");
+  embedder_command->add_option("--socket", embedder.socket, "path of the Unix socket")->required();
+  embedder_command->add_option("--library", embedder.library, "ONNX Runtime shared library")->required();
+  embedder_command->add_option("--model", embedder.model, "model file (.onnx)")->required();
+  embedder_command->add_option("--tokenizer", embedder.tokenizer, "tokenizer.json")->required();
+  embedder_command->add_option("--model-name", embedder.model_name, "name it answers to");
+  embedder_command->add_option("--threads", embedder.threads, "threads of one inference")
+      ->capture_default_str();
+  embedder_command->callback([&] { exit_code = weir::app::run_embedder(embedder); });
+
+  app.add_subcommand("version", "print the version")->callback([] { std::puts("weir " WEIR_VERSION); });
+
+  CLI11_PARSE(app, argc, argv);
+  return exit_code;
 }

@@ -45,6 +45,8 @@ class Processes {
   virtual std::string self() const = 0;
   /// Value of an environment variable; empty when unset.
   virtual std::string environment(const std::string& name) const = 0;
+  /// Cores this process may run on; at least 1.
+  virtual int cpu_count() const = 0;
 };
 
 }  // namespace weir::io

@@ -12,6 +12,8 @@ std::string_view name(IoStatus status) {
       return "connection reset";
     case IoStatus::kCancelled:
       return "cancelled";
+    case IoStatus::kTimedOut:
+      return "timed out";
     case IoStatus::kFailed:
       return "failed";
   }

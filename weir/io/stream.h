@@ -25,6 +25,7 @@ enum class IoStatus : uint8_t {
   kEof,        // the peer closed its side in order (reads only)
   kReset,      // the peer or the network cut the connection
   kCancelled,  // our own abort() or a cancelled scope
+  kTimedOut,   // a wait's own time limit ran out (set by the waiter, never by a stream)
   kFailed,     // anything else (TLS alert, out of memory)
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -270,6 +271,12 @@ std::string ChildProcesses::self() const {
   char path[PATH_MAX];
   ssize_t n = ::readlink("/proc/self/exe", path, sizeof(path));
   return n < 0 ? std::string() : std::string(path, static_cast<size_t>(n));
+}
+
+int ChildProcesses::cpu_count() const {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::max(CPU_COUNT(&set), 1);
 }
 
 std::string ChildProcesses::environment(const std::string& name) const {

@@ -18,6 +18,7 @@ class ChildProcesses final : public Processes {
                                          std::function<void(ExitStatus)> on_exit) override;
   std::string self() const override;
   std::string environment(const std::string& name) const override;
+  int cpu_count() const override;
 
  private:
   NetLoop& loop_;

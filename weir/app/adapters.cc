@@ -1,0 +1,41 @@
+#include "weir/app/adapters.h"
+
+#include <algorithm>
+
+#include "weir/upstream/provider/openai_provider.h"
+
+namespace weir::app {
+
+std::vector<std::unique_ptr<upstream::Provider>> make_providers(const Settings& settings, io::Loop& loop,
+                                                                json::Parser& parser,
+                                                                const LocalModelTable& local_models,
+                                                                int cores) {
+  std::vector<std::unique_ptr<upstream::Provider>> providers;
+  for (const ProviderSettings& p : settings.providers) {
+    switch (p.kind) {
+      case ProviderKind::kOpenAi: {
+        upstream::EndpointOptions options;
+        options.url = p.base_url;
+        options.api_key = p.api_key;
+        options.headers = p.headers;
+        options.connections_max =
+            static_cast<size_t>(std::max<int64_t>(p.connections_max / std::max(cores, 1), 1));
+        if (!p.ca_file.empty())  // checked when the configuration was loaded
+          if (auto pem = loop.disk().read_file(p.ca_file, 1 << 20)) options.ca_pem = *pem;
+        providers.push_back(
+            std::make_unique<upstream::OpenAiProvider>(p.name, loop, parser, std::move(options)));
+        break;
+      }
+      case ProviderKind::kLocal: {
+        auto models = local_models.find(p.name);
+        if (models != local_models.end())
+          providers.push_back(
+              std::make_unique<upstream::LocalProvider>(p.name, loop, parser, models->second));
+        break;
+      }
+    }
+  }
+  return providers;
+}
+
+}  // namespace weir::app

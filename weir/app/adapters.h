@@ -1,0 +1,30 @@
+// Which class stands behind which word of the configuration. The only place that names providers (and, later,
+// stores).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "weir/base/settings.h"
+#include "weir/io/loop.h"
+#include "weir/upstream/provider/local/local_provider.h"
+#include "weir/upstream/provider/provider.h"
+
+namespace weir::app {
+
+using MetricsText = std::function<std::string()>;
+
+/// Local providers' children by provider name. Owned by loop 0; the models in it are read by every core.
+using LocalModelTable =
+    std::map<std::string, std::vector<std::shared_ptr<upstream::LocalModel>>, std::less<>>;
+
+/// One core's providers. `cores` shares out the connection limits.
+std::vector<std::unique_ptr<upstream::Provider>> make_providers(const Settings& settings, io::Loop& loop,
+                                                                json::Parser& parser,
+                                                                const LocalModelTable& local_models,
+                                                                int cores);
+
+}  // namespace weir::app

@@ -1,0 +1,91 @@
+#include "weir/app/core.h"
+
+#include <algorithm>
+
+namespace weir::app {
+namespace {
+
+http::ServerOptions server_options(const Settings& settings, int cores) {
+  const ServerSettings& s = settings.server;
+  http::ServerOptions options;
+  options.head = {static_cast<size_t>(s.limits.target_bytes), static_cast<size_t>(s.limits.header_bytes),
+                  static_cast<size_t>(s.limits.headers)};
+  options.connections_max =
+      static_cast<size_t>(std::max<int64_t>(s.limits.connections / std::max(cores, 1), 1));
+  options.header_timeout = s.timeouts.header;
+  options.idle_timeout = s.timeouts.idle;
+  options.body_idle_timeout = s.timeouts.body;
+  options.write_timeout = s.timeouts.write;
+  return options;
+}
+
+server::Front::Scope main_scope(const Settings& settings) {
+  bool elsewhere = settings.metrics.listen.has_value() || !settings.metrics.enabled;
+  return elsewhere ? server::Front::Scope::kWithoutMetrics : server::Front::Scope::kAll;
+}
+
+}  // namespace
+
+Core::Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry::Registry& registry,
+           pipeline::RecordMetrics record_metrics, MetricsText metrics_text, const Settings& settings,
+           int cores)
+    : loop_(loop),
+      log_(loop, std::move(log_writer), settings.log.level),
+      recorder_(loop, registry, record_metrics, [this](std::string_view line) { log_.line(line); }),
+      metrics_text_(std::move(metrics_text)),
+      cores_(cores),
+      front_(loop, main_scope(settings)),
+      metrics_front_(loop, server::Front::Scope::kMetricsOnly),
+      server_(loop, front_, server_options(settings, cores)),
+      metrics_server_(loop, metrics_front_, server_options(settings, cores)) {}
+
+void Core::move_in(std::shared_ptr<const Settings> settings, const LocalModelTable& local_models) {
+  log_.set_level(settings->log.level);
+  recorder_.set_log_requests(settings->log.requests);
+  front_.set_scope(main_scope(*settings));
+  server_.set_options(server_options(*settings, cores_));
+  CoreParts parts{loop_, parser_, recorder_, metrics_text_};
+  auto house = std::make_shared<House>(parts, std::move(settings), local_models, cores_);
+  front_.set_services(house);
+  metrics_front_.set_services(house);
+  if (house_) house_->retire();
+  house_ = std::move(house);
+}
+
+Result<io::Address> Core::listen(const io::Address& at, const io::TlsServerOptions* tls, bool metrics_only) {
+  io::Network::ListenOptions options;
+  options.tls = tls;
+  http::Server& server = metrics_only ? metrics_server_ : server_;
+  TRY(auto listener, loop_.network().listen(at, options, [&server](std::unique_ptr<io::Stream> stream) {
+    server.serve(std::move(stream));
+  }));
+  io::Address local = listener->local();
+  listeners_.push_back(std::move(listener));
+  return local;
+}
+
+io::Task<void> Core::drain(Duration bound) {
+  if (draining_) co_return;
+  draining_ = true;
+  listeners_.clear();
+  front_.set_draining();
+  server_.drain();
+  metrics_server_.drain();
+
+  // The bound cuts what is left; both ways end with no connection open.
+  struct Bound final : io::Timer {
+    explicit Bound(http::Server& a, http::Server& b) : first(a), second(b) {}
+    void on_timer() override {
+      first.close_all(io::CancelReason::kShutdown);
+      second.close_all(io::CancelReason::kShutdown);
+    }
+    http::Server& first;
+    http::Server& second;
+  } cut(server_, metrics_server_);
+  loop_.arm(cut, bound);
+  co_await server_.tasks().idle();
+  co_await metrics_server_.tasks().idle();
+  if (house_) house_->retire();
+}
+
+}  // namespace weir::app

@@ -1,0 +1,170 @@
+#include "weir/app/gateway.h"
+
+#include <fmt/format.h>
+
+#include "weir/telemetry/prometheus.h"
+
+namespace weir::app {
+namespace {
+
+constexpr size_t kLogBufferBytesMax = 4 << 20;
+
+std::string url_of(const io::Address& address, bool tls) {
+  if (address.kind == io::Address::Kind::kUnix) return address.to_string();
+  return (tls ? "https://" : "http://") + address.to_string();
+}
+
+}  // namespace
+
+Gateway::Gateway(std::vector<io::Loop*> loops, std::shared_ptr<const Settings> settings, int cpu_count)
+    : loops_(std::move(loops)), settings_(std::move(settings)), cpu_count_(cpu_count) {}
+
+Gateway::~Gateway() {
+  WEIR_ASSERT(tasks_.running() == 0);
+}
+
+Result<void> Gateway::start() {
+  const Settings& settings = *settings_;
+  if (settings.server.tls) {
+    io::Disk& disk = loops_.front()->disk();
+    TRY(std::string certificate, disk.read_file(settings.server.tls->certificate, 1 << 20));
+    TRY(std::string key, disk.read_file(settings.server.tls->private_key, 1 << 20));
+    tls_ = io::TlsServerOptions{std::move(certificate), std::move(key)};
+  }
+  pipeline::RecordMetrics record_metrics = pipeline::register_metrics(registry_);
+  int cores = static_cast<int>(loops_.size());
+  for (io::Loop* loop : loops_) {
+    TRY(auto log, loop->disk().open_log(settings.log.file, kLogBufferBytesMax));
+    cores_.push_back(std::make_unique<Core>(
+        *loop, std::move(log), registry_, record_metrics, [this] { return metrics_text(); }, settings,
+        cores));
+  }
+  TRY_VOID(start_local_models(settings));
+  for (auto& core : cores_)
+    core->move_in(settings_, local_table_);
+
+  auto open = [&](const std::string& text, bool metrics_only) -> Result<void> {
+    TRY(io::Address at, io::Address::parse(text));
+    const io::TlsServerOptions* tls = tls_ && !metrics_only ? &*tls_ : nullptr;
+    for (auto& core : cores_) {
+      if (&core != &cores_.front() && (metrics_only || at.kind == io::Address::Kind::kUnix)) break;
+      TRY(at, core->listen(at, tls, metrics_only));
+    }
+    if (!metrics_only) urls_.push_back(url_of(at, tls != nullptr));
+    return {};
+  };
+  for (const std::string& text : settings.server.listen)
+    TRY_VOID(open(text, false));
+  if (settings.metrics.enabled && settings.metrics.listen) TRY_VOID(open(*settings.metrics.listen, true));
+  return {};
+}
+
+// ------------------------------------------------------------------------------------------------------
+// local models
+
+Result<void> Gateway::start_local_models(const Settings& settings) {
+  std::vector<LocalProviderRun> runs;
+  LocalModelTable table;
+  for (const ProviderSettings& provider : settings.providers) {
+    if (provider.kind != ProviderKind::kLocal) continue;
+    std::shared_ptr<upstream::LocalModels> models;
+    for (LocalProviderRun& run : local_runs_)  // an unchanged one keeps running
+      if (run.settings == provider) models = std::move(run.models);
+    if (!models) {
+      TRY(auto made,
+          upstream::LocalModels::create(*loops_.front(), provider, cpu_count_, [this](std::string_view text) {
+            if (!cores_.empty()) log().info(text);
+          }));
+      models = std::move(made);
+      models->start();
+    }
+    table[provider.name] = models->models();
+    runs.push_back({provider, std::move(models)});
+  }
+  for (LocalProviderRun& run : local_runs_)
+    if (run.models) tasks_.start(stop_run(std::move(run.models)));
+  local_runs_ = std::move(runs);
+  local_table_ = std::move(table);
+  return {};
+}
+
+io::Task<void> Gateway::stop_run(std::shared_ptr<upstream::LocalModels> models) {
+  co_await models->stop();
+}
+
+io::Task<void> Gateway::stop_local_models() {
+  for (LocalProviderRun& run : local_runs_)
+    co_await run.models->stop();
+  local_runs_.clear();
+}
+
+// ------------------------------------------------------------------------------------------------------------
+// reload
+
+void Gateway::reload(std::shared_ptr<const Settings> settings) {
+  auto needs_restart = [&](std::string_view what, bool changed) {
+    if (changed) log().warn("this change of the configuration needs a restart", {{"setting", what}});
+  };
+  needs_restart("server.listen", settings->server.listen != settings_->server.listen);
+  needs_restart("server.cores", settings->server.cores != settings_->server.cores);
+  needs_restart("server.tls", settings->server.tls != settings_->server.tls);
+  needs_restart("metrics.listen", settings->metrics.listen != settings_->metrics.listen);
+  needs_restart("log.file", settings->log.file != settings_->log.file);
+
+  if (auto started = start_local_models(*settings); !started) {
+    log().error("the new configuration was not taken", {{"error", started.error().message}});
+    return;
+  }
+  settings_ = std::move(settings);
+  auto table = std::make_shared<const LocalModelTable>(local_table_);
+  for (auto& core : cores_)
+    core->loop().post([c = core.get(), s = settings_, table] { c->move_in(s, *table); });
+  log().info("configuration taken");
+}
+
+void Gateway::reopen_logs() {
+  for (auto& core : cores_)
+    core->loop().post([c = core.get()] { c->log().writer().reopen(); });
+}
+
+std::string Gateway::metrics_text() {
+  return telemetry::prometheus_text(registry_);
+}
+
+// -------------------------------------------------------------------------------------------------------------
+// drain
+
+namespace {
+
+io::Task<void> drain_core(Core& core, Duration bound, std::function<void()> done) {
+  co_await core.drain(bound);
+  done();
+}
+
+}  // namespace
+
+void Gateway::drain(std::function<void()> done) {
+  if (drained_) return;
+  drained_ = std::move(done);
+  draining_ = cores_.size();
+  log().info("draining");
+  for (auto& core : cores_) {
+    io::Loop* first = loops_.front();
+    core->loop().post([this, first, c = core.get()] {
+      auto finished = [this, first] {
+        first->post([this] {
+          if (--draining_ > 0) return;
+          auto end = [](Gateway& g) -> io::Task<void> {
+            co_await g.stop_local_models();
+            g.log().info("stopped");
+            g.drained_();
+          };
+          tasks_.start(end(*this));
+        });
+      };
+      c->drain_tasks().start(drain_core(*c, settings_->server.drain, finished));
+    });
+  }
+}
+
+}  // namespace weir::app

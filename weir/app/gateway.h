@@ -1,0 +1,68 @@
+// Gateway: one weir, on any number of loops, real or simulated: builds a Core on each, opens the listeners,
+// runs the local models (loop 0), swaps configurations and drains. Made, started and told on loop 0's thread;
+// loops other than 0 are reached by post() only once they run.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weir/app/core.h"
+#include "weir/telemetry/metrics.h"
+
+namespace weir::app {
+
+class Gateway {
+ public:
+  /// `loops` outlive the gateway. Requires: they do not run yet.
+  Gateway(std::vector<io::Loop*> loops, std::shared_ptr<const Settings> settings, int cpu_count);
+  ~Gateway();
+
+  /// Builds the cores, opens the listeners, starts the local models. Errors: kIo ("address already in use", a
+  /// log that can not be opened), kConfig (a TLS file).
+  Result<void> start();
+
+  /// Where it listens now, as "http://127.0.0.1:8080"; the first is the one to show.
+  const std::vector<std::string>& urls() const { return urls_; }
+
+  /// New requests follow `settings` from now on; running ones keep theirs. Changes of listeners, cores, TLS
+  /// and the log file need a restart: named in the log.
+  void reload(std::shared_ptr<const Settings> settings);
+  /// Writes an event to the operator's log.
+  Log& log() { return cores_.front()->log(); }
+  void reopen_logs();
+
+  /// Ends it: no new work, running answers finish (bounded by server.drain_ms), local models stop; then
+  /// `done` on loop 0.
+  void drain(std::function<void()> done);
+
+  const LocalModelTable& local_models() const { return local_table_; }
+
+ private:
+  struct LocalProviderRun {
+    ProviderSettings settings;
+    std::shared_ptr<upstream::LocalModels> models;
+  };
+
+  Result<void> start_local_models(const Settings& settings);
+  io::Task<void> stop_local_models();
+  io::Task<void> stop_run(std::shared_ptr<upstream::LocalModels> models);
+  std::string metrics_text();
+
+  std::vector<io::Loop*> loops_;
+  std::shared_ptr<const Settings> settings_;
+  const int cpu_count_;
+  telemetry::Registry registry_;
+  std::optional<io::TlsServerOptions> tls_;
+  std::vector<std::unique_ptr<Core>> cores_;
+  std::vector<LocalProviderRun> local_runs_;
+  LocalModelTable local_table_;
+  std::vector<std::string> urls_;
+  io::TaskGroup tasks_;  // on loop 0
+  size_t draining_ = 0;
+  std::function<void()> drained_;
+};
+
+}  // namespace weir::app

@@ -1,0 +1,51 @@
+// House: one configuration's version of everything a request passes on one core: pipeline, dispatcher,
+// providers. Immutable once built; requests hold it until they end, so a reload swaps it under new requests
+// only.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "weir/app/adapters.h"
+#include "weir/base/json.h"
+#include "weir/pipeline/auth/auth_stage.h"
+#include "weir/pipeline/pipeline.h"
+#include "weir/server/services.h"
+#include "weir/upstream/dispatcher.h"
+
+namespace weir::app {
+
+/// What the versions of the house on one core share and what outlives them all.
+struct CoreParts {
+  io::Loop& loop;
+  json::Parser& parser;  // for answers of model servers
+  pipeline::RecordSink& record_sink;
+  const MetricsText& metrics_text;
+};
+
+class House final : public server::Services {
+ public:
+  House(const CoreParts& core, std::shared_ptr<const Settings> settings, const LocalModelTable& local_models,
+        int cores);
+
+  const Settings& settings() const override { return *settings_; }
+  exchange::Handler& pipeline() override { return pipeline_; }
+  Result<exchange::Principal> authenticate(HeaderList headers, bool peer_local) const override {
+    return auth_.authenticate(headers, peer_local);
+  }
+  std::vector<std::string> not_ready() const override { return dispatcher_.not_ready(); }
+  std::string metrics_text() const override { return metrics_text_(); }
+
+  /// Idle connections to model servers are closed now, the others when their calls end.
+  void retire() { dispatcher_.retire(); }
+
+ private:
+  std::shared_ptr<const Settings> settings_;
+  const MetricsText& metrics_text_;
+  pipeline::AuthStage auth_;
+  upstream::Dispatcher dispatcher_;
+  pipeline::Pipeline pipeline_;
+};
+
+}  // namespace weir::app

@@ -1,0 +1,131 @@
+// Exchange: one request on its way through the house and everything that was decided about it. It lives and
+// dies on one loop. Stages do not know each other: facts travel here, and every field has one owner (named
+// beside it) that writes it; the others read. Times are noted where they happen; record/ turns them into
+// metrics and log lines.
+#pragma once
+
+#include <cstdint>
+#include <forward_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weir/base/clock.h"
+#include "weir/base/header.h"
+#include "weir/base/json.h"
+#include "weir/base/result.h"
+#include "weir/base/settings.h"
+#include "weir/exchange/usage.h"
+#include "weir/io/cancel.h"
+#include "weir/io/loop.h"
+#include "weir/io/task.h"
+
+namespace weir::exchange {
+
+enum class Operation : uint8_t { kChat, kCompletion, kEmbedding };
+std::string_view name(Operation operation);  // "chat", "completion", "embedding"
+
+class Exchange;
+
+/// Reads the caller's body and turns it into Exchange::request, in the caller's dialect; implemented by
+/// server/. A stage runs it, so that what stands before it (authentication) happens before a byte of the body
+/// is read.
+class RequestSource {
+ public:
+  virtual io::Task<Result<void>> receive(Exchange& exchange) = 0;
+
+ protected:
+  ~RequestSource() = default;
+};
+
+/// Who calls. Owner: auth.
+struct Principal {
+  std::string_view name;                             // of the key, or "anonymous"; lives in the settings
+  const std::vector<std::string>* models = nullptr;  // allowed model patterns; nullptr: all
+  bool may_use(std::string_view model) const;
+};
+
+/// What is asked. Owner: server (RequestSource).
+struct ModelRequest {
+  json::PaddedBuffer body;
+  json::Document document;                        // views into body and unescaped_keys
+  std::forward_list<std::string> unescaped_keys;  // the parser keeps those of the last document only
+  std::string model;                              // as the caller wrote it
+  bool stream = false;
+  bool usage_wanted = false;  // the caller asked for usage in the stream (stream_options.include_usage)
+};
+
+/// One model on one provider that may answer.
+struct Target {
+  std::string_view provider;
+  std::string_view model;  // the provider's name of it; lives in the settings (or the request: pass-through)
+  UpstreamTimeouts timeouts;
+};
+
+/// Where it may go, in order of preference. Owner: route.
+struct Route {
+  std::string_view model;  // canonical name: an alias is resolved; what metrics are labelled with
+  std::vector<Target> targets;
+};
+
+/// A whole answer. Owner: upstream (or the stage that answers instead).
+struct Answer {
+  int status = 200;
+  std::string content_type = "application/json";
+  OwnedHeaders headers;  // allow-listed ones of the model server
+  std::string body;
+};
+
+/// When things happened, on this loop's monotonic clock; 0 ns: did not happen.
+struct Timeline {
+  MonoTime received;       // server: the head was complete
+  MonoTime authenticated;  // auth
+  MonoTime parsed;         // server: body read and understood
+  MonoTime routed;         // route
+  MonoTime connected;      // upstream: a connection was at hand (last attempt)
+  MonoTime first_byte;     // upstream: response head
+  MonoTime first_token;    // upstream: first event with content, or the whole answer
+  MonoTime last_byte;      // upstream
+};
+
+/// How it ended. Owner: pipeline (code, status) and upstream (the rest).
+struct Outcome {
+  int status = 0;              // HTTP status the caller sees; 0: none was sent
+  std::optional<Error> error;  // set when it did not end well
+  io::CancelReason cancelled = io::CancelReason::kNone;
+  int attempts = 0;           // upstream calls made
+  std::string_view provider;  // of the last attempt
+  std::string_view provider_model;
+  uint64_t events = 0;        // stream events relayed
+  uint64_t answer_bytes = 0;  // payload bytes handed to the server
+  bool streamed = false;      // the head of a stream went out: no status can change any more
+};
+
+class Exchange {
+ public:
+  Exchange(io::Loop& l, io::Cancel& c, Operation o, RequestSource& s)
+      : loop(l), cancel(c), operation(o), source(s) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  io::Loop& loop;
+  io::Cancel& cancel;  // requested when the caller leaves; every wait below takes it
+  const Operation operation;
+  RequestSource& source;
+
+  std::string id;           // server: ours, "req_" + 24 hex digits
+  HeaderList headers;       // server: the caller's, borrowed for the request's life
+  std::string_view peer;    // server: the caller's address
+  bool peer_local = false;  // server: the caller is on this machine
+
+  Principal principal;
+  ModelRequest request;
+  Route route;
+  exchange::Usage usage;         // upstream
+  std::optional<Answer> answer;  // a whole answer, sent by server after every stage saw it
+  Timeline timeline;
+  Outcome outcome;
+};
+
+}  // namespace weir::exchange

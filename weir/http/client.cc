@@ -1,0 +1,221 @@
+#include "weir/http/client.h"
+
+#include "weir/http/client_connection.h"
+
+namespace weir::http {
+namespace {
+
+void rebase(ResponseHead& head, std::string_view from, const std::string& to) {
+  auto move = [&](std::string_view& v) {
+    if (v.data() >= from.data() && v.data() <= from.data() + from.size())
+      v = {to.data() + (v.data() - from.data()), v.size()};
+  };
+  move(head.reason);
+  for (Header& h : head.headers) {
+    move(h.name);
+    move(h.value);
+  }
+}
+
+Unexpected upstream_failed(std::string_view reason, std::string_view what) {
+  Error e = internal_error(ErrorCode::kUpstream, std::string(what));
+  e.reason = reason;
+  e.retryable = true;
+  return Unexpected(std::move(e));
+}
+
+Unexpected cancelled_or_timed_out(const io::Cancel& outer, const io::Cancel& phase) {
+  Error e = internal_error(ErrorCode::kCancelled, std::string(io::name(phase.reason())));
+  if (!outer.requested()) {
+    e.code = ErrorCode::kUpstreamTimeout;
+    e.reason = io::name(phase.reason());
+    e.retryable = true;
+  }
+  return Unexpected(std::move(e));
+}
+
+}  // namespace
+
+void ClientConnectionDelete::operator()(ClientConnection* connection) const {
+  delete connection;
+}
+
+// ------------------------------------------------------------------------------------------------- idle
+// connections
+
+void ClientConnection::rest() {
+  scanner.reset();
+  inbox.shrink();
+  inbox.watcher = this;
+  pool_.idle_.push_front(*this);
+  ++pool_.idle_count_;
+  pool_.loop_.arm(reaper_, pool_.options_.idle_max);
+  inbox.arm();
+}
+
+void ClientConnection::wake() {
+  unlink();
+  --pool_.idle_count_;
+  reaper_.disarm();
+  inbox.watcher = nullptr;
+}
+
+void ClientConnection::discard() {
+  wake();
+  pool_.give_back(ClientConnectionPtr(this), false);
+}
+
+// ----------------------------------------------------------------------------------------------------------
+// the pool
+
+ConnectionPool::ConnectionPool(io::Loop& loop, ClientOptions options)
+    : loop_(loop), options_(std::move(options)) {}
+
+ConnectionPool::~ConnectionPool() {
+  retire();
+  WEIR_ASSERT(open_ == 0);
+}
+
+void ConnectionPool::retire() {
+  retired_ = true;
+  while (!idle_.empty()) {
+    ClientConnection& c = idle_.front();
+    c.wake();
+    give_back(ClientConnectionPtr(&c), false);
+  }
+}
+
+io::Task<Result<ClientConnectionPtr>> ConnectionPool::acquire(io::Cancel& cancel, bool fresh) {
+  for (;;) {
+    if (!idle_.empty()) {
+      // A fresh one is asked for when an idle one was found dead: the server restarted and the others are
+      // dead too.
+      ClientConnectionPtr connection(&idle_.front());
+      connection->wake();
+      if (!fresh) co_return connection;
+      give_back(std::move(connection), false);
+      continue;
+    }
+    if (open_ < options_.connections_max) break;
+    if (!co_await released_.wait(cancel))
+      co_return fail_internal(ErrorCode::kCancelled, "cancelled while waiting for a connection");
+  }
+  ++open_;
+  auto stream = co_await loop_.network().connect(options_.address, options_.connect, cancel);
+  if (!stream) {
+    --open_;
+    released_.notify();
+    Error e = std::move(stream).error();
+    e.reason = "connect_failed";
+    e.retryable = true;
+    co_return Unexpected(std::move(e));
+  }
+  co_return ClientConnectionPtr(new ClientConnection(*this, *std::move(stream)));
+}
+
+void ConnectionPool::give_back(ClientConnectionPtr connection, bool reusable) {
+  if (reusable && !retired_) {
+    connection.release()->rest();
+  } else {
+    connection.reset();
+    --open_;
+  }
+  if (released_.has_waiters()) released_.notify();
+}
+
+// ----------------------------------------------------------------------------------------------------------
+// the call
+
+ClientCall::~ClientCall() {
+  if (!connection_) return;
+  connection_->body.release();
+  bool reusable = connection_->body.complete() && connection_->head.keep_alive &&
+                  !connection_->head.until_close && connection_->head.status != 0 &&
+                  connection_->inbox.empty() && connection_->inbox.status() == io::IoStatus::kOk;
+  pool_.give_back(std::move(connection_), reusable);
+}
+
+const ResponseHead& ClientCall::head() const {
+  return connection_->head;
+}
+BodyReader& ClientCall::body() {
+  return connection_->body;
+}
+
+io::Task<Result<void>> ClientCall::send(std::string_view method, std::span<const std::string_view> pieces,
+                                        Phases phases, io::Cancel& cancel) {
+  auto outcome = co_await attempt(method, pieces, phases, cancel, false);
+  if (!outcome && silent_death_) outcome = co_await attempt(method, pieces, phases, cancel, true);
+  co_return outcome;
+}
+
+io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<const std::string_view> pieces,
+                                           Phases phases, io::Cancel& cancel, bool fresh) {
+  silent_death_ = false;
+  if (connection_) pool_.give_back(std::move(connection_), false);
+  {
+    io::Cancel scope(cancel);
+    io::Timeout timeout(scope, io::CancelReason::kConnectTimeout);
+    pool_.loop_.arm(timeout, phases.connect);
+    auto acquired = co_await pool_.acquire(scope, fresh);
+    if (!acquired) {
+      if (scope.requested()) co_return cancelled_or_timed_out(cancel, scope);
+      co_return Unexpected(std::move(acquired).error());
+    }
+    connection_ = *std::move(acquired);
+  }
+  reused_ = connection_->calls++ > 0;
+  connected_at_ = pool_.loop_.now();
+  ClientConnection& c = *connection_;
+  c.body.begin_none();
+  c.head.clear();
+  sent_ = true;
+
+  io::Cancel scope(cancel);
+  io::Timeout timeout(scope, io::CancelReason::kHeadersTimeout);
+  pool_.loop_.arm(timeout, phases.headers);
+  io::IoResult written = co_await io::write(*c.stream, pieces, scope);
+  if (scope.requested()) co_return cancelled_or_timed_out(cancel, scope);
+  // A server may answer (413, say) and close before it read everything: its answer is still worth reading.
+  bool write_failed = !written.ok();
+  c.inbox.arm();
+  for (;;) {
+    ParseOutcome outcome{};
+    outcome.state = ParseState::kIncomplete;
+    if (!c.inbox.empty()) outcome = c.scanner.response(c.inbox.bytes(), method, c.head);
+    if (outcome.state == ParseState::kInvalid) co_return upstream_failed("malformed_response", outcome.what);
+    if (outcome.state == ParseState::kIncomplete) {
+      if (c.inbox.status() != io::IoStatus::kOk || co_await c.inbox.more(scope) != io::IoStatus::kOk) {
+        if (scope.requested()) co_return cancelled_or_timed_out(cancel, scope);
+        silent_death_ = reused_ && c.inbox.empty();
+        co_return upstream_failed("closed_before_answer",
+                                  write_failed ? "the connection failed while the request was sent"
+                                               : "the connection closed before an answer");
+      }
+      continue;
+    }
+    if (c.head.status >= 100 && c.head.status < 200) {  // 100 Continue and the like
+      c.inbox.consume(outcome.consumed);
+      c.scanner.reset();
+      c.head.clear();
+      continue;
+    }
+    std::string_view in_inbox = c.inbox.bytes().substr(0, outcome.consumed);
+    c.head_bytes.assign(in_inbox);
+    rebase(c.head, in_inbox, c.head_bytes);
+    c.inbox.consume(outcome.consumed);
+    break;
+  }
+  if (write_failed) c.head.keep_alive = false;
+  if (!c.head.body_allowed)
+    c.body.begin_none();
+  else if (c.head.chunked)
+    c.body.begin_chunked();
+  else if (c.head.content_length)
+    c.body.begin_length(*c.head.content_length);
+  else
+    c.body.begin_until_close();
+  co_return Result<void>{};
+}
+
+}  // namespace weir::http

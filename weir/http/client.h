@@ -1,0 +1,103 @@
+// HTTP/1.1 client on one loop: a pool of keep-alive connections to one server, and a call over one of them.
+// The pool bounds the connections of its server (callers wait in order), reaps idle ones, hears at once when
+// an idle one dies, and resends a request whose pooled connection turned out dead before a single byte came
+// back. Single loop. The pool outlives its calls.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "weir/http/body_reader.h"
+#include "weir/http/h1_codec.h"
+#include "weir/io/loop.h"
+
+namespace weir::http {
+
+struct ClientOptions {
+  io::Address address;
+  io::ConnectOptions connect;
+  size_t connections_max = 256;     // open at once, busy and idle
+  Duration idle_max = seconds(60);  // an idle connection older than this is closed
+  HeadLimits response_head = {8192, 65536, 128};
+};
+
+class ClientConnection;
+struct ClientConnectionDelete {
+  void operator()(ClientConnection* connection) const;
+};
+using ClientConnectionPtr = std::unique_ptr<ClientConnection, ClientConnectionDelete>;
+
+class ConnectionPool {
+ public:
+  ConnectionPool(io::Loop& loop, ClientOptions options);
+  ConnectionPool(const ConnectionPool&) = delete;
+  ConnectionPool& operator=(const ConnectionPool&) = delete;
+  /// Requires: no call is under way.
+  ~ConnectionPool();
+
+  const ClientOptions& options() const { return options_; }
+  size_t open() const { return open_; }
+  size_t idle() const { return idle_count_; }
+  /// Closes idle connections; those in use close when they come back.
+  void retire();
+
+ private:
+  friend class ClientCall;
+  friend class ClientConnection;
+
+  /// An idle connection, or a new one; waits its turn at connections_max. Errors: kUpstream, kCancelled.
+  io::Task<Result<ClientConnectionPtr>> acquire(io::Cancel& cancel, bool fresh);
+  void give_back(ClientConnectionPtr connection, bool reusable);
+
+  io::Loop& loop_;
+  const ClientOptions options_;
+  IntrusiveList<ClientConnection> idle_;  // the most recently used first; owned
+  size_t open_ = 0;
+  size_t idle_count_ = 0;
+  bool retired_ = false;
+  io::Event released_;
+};
+
+/// One request and its response. Lives in the caller's frame; destroying it gives the connection back
+/// (complete response) or closes it (anything else: an abandoned upstream call is cancelled by closing).
+class ClientCall {
+ public:
+  struct Phases {
+    Duration connect = seconds(5);   // resolve, connect, TLS handshake, wait for a free connection
+    Duration headers = seconds(30);  // from the request's last byte to the response head's last
+  };
+
+  explicit ClientCall(ConnectionPool& pool) : pool_(pool) {}
+  ~ClientCall();
+  ClientCall(const ClientCall&) = delete;
+  ClientCall& operator=(const ClientCall&) = delete;
+
+  /// Sends head and body (`pieces`, in order) and waits for the response head; 1xx heads are skipped.
+  /// Errors: kCancelled (look at cancel.reason()), kUpstreamTimeout (reason "connect_timeout",
+  /// "headers_timeout"), kUpstream (cannot connect, malformed response, closed before an answer: reason says
+  /// which). `sent()` tells whether the server may have seen the request.
+  io::Task<Result<void>> send(std::string_view method, std::span<const std::string_view> pieces,
+                              Phases phases, io::Cancel& cancel);
+
+  const ResponseHead& head() const;
+  BodyReader& body();
+  bool sent() const { return sent_; }
+  bool reused() const { return reused_; }
+  MonoTime connected_at() const { return connected_at_; }  // when a connection was at hand
+
+ private:
+  io::Task<Result<void>> attempt(std::string_view method, std::span<const std::string_view> pieces,
+                                 Phases phases, io::Cancel& cancel, bool fresh);
+
+  ConnectionPool& pool_;
+  ClientConnectionPtr connection_;
+  MonoTime connected_at_;
+  bool sent_ = false;
+  bool reused_ = false;
+  bool silent_death_ = false;  // the reused connection ended before a byte of the response came
+};
+
+}  // namespace weir::http

@@ -1,0 +1,121 @@
+#include "weir/http/inbox.h"
+
+#include <algorithm>
+
+namespace weir::http {
+
+void Inbox::reserve(size_t n) {
+  WEIR_ASSERT(!reading_);
+  if (room() >= n) return;
+  size_t held = size();
+  if (capacity_ - held >= n) {
+    std::memmove(storage_.get(), storage_.get() + begin_, held);
+  } else {
+    size_t capacity = std::max({kInitialBytes, capacity_ * 2, held + n});
+    auto bigger = std::make_unique_for_overwrite<char[]>(capacity);
+    if (held > 0) std::memcpy(bigger.get(), storage_.get() + begin_, held);
+    storage_ = std::move(bigger);
+    capacity_ = capacity;
+  }
+  begin_ = 0;
+  end_ = held;
+}
+
+void Inbox::shrink() {
+  WEIR_ASSERT(!reading_);
+  if (!empty() || capacity_ <= kInitialBytes) return;
+  storage_.reset();
+  capacity_ = begin_ = end_ = 0;
+}
+
+bool Inbox::start() {
+  auto now = stream_.start_read({storage_.get() + end_, room()}, *this);
+  if (!now) {
+    reading_ = true;
+    return true;
+  }
+  take(*now);
+  return false;
+}
+
+void Inbox::take(io::IoResult result) {
+  reading_ = false;
+  if (result.ok()) {
+    filled_ = result.bytes == room();
+    end_ += result.bytes;
+  } else {
+    status_ = result.status;
+  }
+}
+
+void Inbox::arm() {
+  if (reading_ || status_ != io::IoStatus::kOk) return;
+  if (empty()) {
+    begin_ = end_ = 0;
+    if (capacity_ == 0) reserve(kInitialBytes);
+  }
+  if (room() == 0) return;
+  if (!start() && watcher) watcher->on_inbox(status_);
+}
+
+void Inbox::on_done(io::IoResult result) {
+  take(result);
+  if (waiter_) {
+    More* w = std::exchange(waiter_, nullptr);
+    w->CancelNode::unlink();
+    w->disarm();
+    w->handle_.resume();
+  } else if (watcher) {
+    watcher->on_inbox(status_);
+  }
+}
+
+bool Inbox::More::await_ready() {
+  if (cancel_.requested()) return true;
+  if (inbox_.reading_) return false;
+  if (inbox_.status_ != io::IoStatus::kOk) return true;
+  if (inbox_.empty()) inbox_.begin_ = inbox_.end_ = 0;
+  bool burst = inbox_.filled_ && inbox_.capacity_ < kBurstBytes;
+  inbox_.reserve(burst ? std::max(inbox_.capacity_, kInitialBytes) : std::max<size_t>(1, kInitialBytes / 4));
+  return !inbox_.start();
+}
+
+void Inbox::More::await_suspend(std::coroutine_handle<> h) {
+  WEIR_ASSERT(!inbox_.waiter_);
+  handle_ = h;
+  inbox_.waiter_ = this;
+  cancel_.add(*this);
+  if (loop_) loop_->arm(*this, timeout_);
+}
+
+io::IoStatus Inbox::More::await_resume() {
+  if (timed_out_) return io::IoStatus::kTimedOut;
+  if (cancel_.requested()) return io::IoStatus::kCancelled;
+  return inbox_.status_;
+}
+
+bool TimedWrite::await_ready() {
+  if (cancel_.requested()) {
+    status_ = io::IoStatus::kCancelled;
+    return true;
+  }
+  auto now = stream_.start_write(pieces_, *this);
+  if (!now) return false;
+  status_ = now->status;
+  return true;
+}
+
+void TimedWrite::await_suspend(std::coroutine_handle<> h) {
+  handle_ = h;
+  cancel_.add(*this);
+  loop_.arm(*this, timeout_);
+}
+
+void TimedWrite::on_done(io::IoResult result) {
+  CancelNode::unlink();
+  disarm();
+  status_ = result.status;
+  handle_.resume();
+}
+
+}  // namespace weir::http

@@ -1,0 +1,283 @@
+#include "weir/http/server.h"
+
+#include <algorithm>
+#include <array>
+
+#include "weir/http/http_date.h"
+#include "weir/http/server_connection.h"
+
+namespace weir::http {
+namespace {
+
+// Moves the head's views from the inbox to the connection's own copy, so that the inbox is free for what
+// follows.
+void rebase(RequestHead& head, std::string_view from, const std::string& to) {
+  auto move = [&](std::string_view& v) {
+    if (v.data() >= from.data() && v.data() <= from.data() + from.size())
+      v = {to.data() + (v.data() - from.data()), v.size()};
+  };
+  for (std::string_view* v : {&head.method, &head.target, &head.path, &head.query, &head.host})
+    move(*v);
+  for (Header& h : head.headers) {
+    move(h.name);
+    move(h.value);
+  }
+}
+
+// A body that crawls: after its first 10 s it must have brought 500 bytes a second on average.
+constexpr Duration kSlowBodyGrace = seconds(10);
+constexpr double kSlowBodyBytesPerSecond = 500;
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------------- the life of a
+// connection
+
+io::Task<void> ServerConnection::run() {
+  inbox_.watcher = this;
+  while (co_await read_head())
+    if (!co_await handle()) break;
+  inbox_.watcher = nullptr;
+}
+
+// Waits for a complete head. False: the connection is over (and a refusal, where one is due, was sent).
+io::Task<bool> ServerConnection::read_head() {
+  body_.release();
+  scanner_.reset();
+  bool begun = !inbox_.empty();
+  MonoTime first_byte = begun ? server_.loop_.now() : MonoTime{};
+  ParseOutcome outcome{};
+  outcome.state = ParseState::kIncomplete;
+  for (;;) {
+    if (begun) outcome = scanner_.request(inbox_.bytes(), head_);
+    if (outcome.state != ParseState::kIncomplete) break;
+    if (closing_ && !begun) co_return false;
+    Duration left = options_.idle_timeout;
+    if (begun)
+      left = std::max<Duration>(options_.header_timeout - (server_.loop_.now() - first_byte), Duration(0));
+    io::IoStatus status = co_await inbox_.more(scope_, server_.loop_, left);
+    if (status == io::IoStatus::kTimedOut && begun) {
+      co_await refuse(make_error(ErrorCode::kRequestTimeout, "the request head took too long to arrive"));
+      co_return false;
+    }
+    if (status != io::IoStatus::kOk) co_return false;
+    if (!begun) first_byte = server_.loop_.now();
+    begun = true;
+  }
+  if (outcome.state == ParseState::kInvalid) {
+    co_await refuse(make_error(outcome.code, std::string(outcome.what), {}, "bad_framing"));
+    co_return false;
+  }
+  std::string_view head_in_inbox = inbox_.bytes().substr(0, outcome.consumed);
+  head_bytes_.assign(head_in_inbox);
+  rebase(head_, head_in_inbox, head_bytes_);
+  inbox_.consume(outcome.consumed);
+  co_return true;
+}
+
+io::Task<bool> ServerConnection::handle() {
+  keep_alive_ = head_.keep_alive && !closing_;
+  if (head_.chunked)
+    body_.begin_chunked();
+  else
+    body_.begin_length(head_.content_length.value_or(0));
+
+  io::Cancel request_scope(scope_);
+  request_scope_ = &request_scope;
+  ++server_.in_flight_;
+  if (body_.complete()) inbox_.arm();
+
+  Request request{head_, request_scope, stream_->peer(), *this};
+  ResponseWriter response(*this);
+  co_await server_.handler_.serve(request, response);
+
+  --server_.in_flight_;
+  request_scope_ = nullptr;
+  if (!response.complete() || inbox_.status() != io::IoStatus::kOk) co_return false;
+  if (!keep_alive_) {
+    if (!body_.complete()) co_await linger();
+    co_return false;
+  }
+  if (!body_.complete()) co_return co_await skip_body();
+  co_return true;
+}
+
+void ServerConnection::on_inbox(io::IoStatus status) {
+  if (status == io::IoStatus::kOk)
+    inbox_.arm();  // pipelined bytes: go on watching while there is room
+  else if (request_scope_)
+    request_scope_->request(io::CancelReason::kClientLeft);
+}
+
+io::Task<void> ServerConnection::refuse(Error error) {
+  keep_alive_ = false;
+  body_.begin_none();
+  ResponseWriter response(*this);
+  std::string body = server_.handler_.error_body(error);
+  std::array<Header, 1> headers{Header{"content-type", "application/json"}};
+  if (co_await response.send(http_status(error.code), headers, body)) co_await linger();
+}
+
+io::Task<void> ServerConnection::turn_away() {
+  Error error = make_error(ErrorCode::kUnavailable, "too many connections; try again", {}, "overloaded");
+  co_await refuse(std::move(error));
+}
+
+// Closing with unread bytes makes the kernel send a reset, which can destroy the answer before the client
+// reads it: what still comes is read and dropped for a while (RFC 9112 section 9.6).
+io::Task<void> ServerConnection::linger() {
+  size_t dropped = 0;
+  body_.release();
+  while (dropped < options_.unread_body_bytes_max) {
+    dropped += inbox_.size();
+    inbox_.consume(inbox_.size());
+    if (co_await inbox_.more(scope_, server_.loop_, seconds(1)) != io::IoStatus::kOk) co_return;
+  }
+}
+
+io::Task<bool> ServerConnection::skip_body() {
+  if (body_.has_length() && body_.length_left() > options_.unread_body_bytes_max) co_return false;
+  size_t skipped = 0;
+  for (;;) {
+    BodyReader::Piece piece = body_.take();
+    skipped += piece.bytes.size();
+    if (piece.state == BodyReader::State::kEnd) co_return true;
+    if (skipped > options_.unread_body_bytes_max) co_return false;
+    if (piece.state == BodyReader::State::kData) continue;
+    if (piece.state != BodyReader::State::kNothing) co_return false;
+    if (co_await inbox_.more(scope_, server_.loop_, seconds(5)) != io::IoStatus::kOk) co_return false;
+  }
+}
+
+void ServerConnection::drain() {
+  closing_ = true;
+  bool idle = !request_scope_ && inbox_.empty();
+  if (idle) scope_.request(io::CancelReason::kShutdown);
+}
+
+void ServerConnection::close(io::CancelReason reason) {
+  closing_ = true;
+  scope_.request(reason);
+}
+
+// --------------------------------------------------------------------------------------------------- reading
+// the body
+
+io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max) {
+  ServerConnection& c = connection;
+  auto too_large = [&] {
+    c.keep_alive_ = false;
+    return fail(ErrorCode::kPayloadTooLarge,
+                "the request body is larger than " + std::to_string(bytes_max) + " bytes");
+  };
+  if (c.body_.length_left() > bytes_max) co_return too_large();
+  if (head.expect_continue && c.inbox_.empty() && !c.body_.complete()) {
+    std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    auto status =
+        co_await TimedWrite(*c.stream_, {&go_on, 1}, cancel, c.server_.loop(), c.options_.write_timeout);
+    if (status != io::IoStatus::kOk) co_return fail(ErrorCode::kCancelled, "the client left");
+  }
+  json::PaddedBuffer body;
+  if (c.body_.has_length()) body.reserve(static_cast<size_t>(c.body_.length_left()));
+  io::Loop& loop = c.server_.loop();
+  MonoTime start = loop.now();
+  for (;;) {
+    BodyReader::Piece piece = c.body_.take();
+    if (body.size() + piece.bytes.size() > bytes_max) co_return too_large();
+    body.append(piece.bytes);
+    if (piece.state == BodyReader::State::kEnd) break;
+    if (piece.state == BodyReader::State::kData) continue;
+    if (piece.state == BodyReader::State::kMalformed) {
+      c.keep_alive_ = false;
+      co_return fail(ErrorCode::kInvalidRequest, std::string(piece.what), {}, "bad_framing");
+    }
+    if (piece.state == BodyReader::State::kTruncated)
+      co_return fail(ErrorCode::kCancelled, "the client left");
+
+    // A long body of known length is read straight into its place.
+    io::IoStatus status;
+    if (c.body_.length_left() >= Inbox::kInitialBytes) {
+      io::Cancel scope(cancel);
+      io::Timeout idle(scope, io::CancelReason::kClientSlow);
+      loop.arm(idle, c.options_.body_idle_timeout);
+      size_t have = body.size();
+      body.resize_uninitialized(have + static_cast<size_t>(c.body_.length_left()));
+      io::IoResult got = co_await io::read(*c.stream_, {body.data() + have, body.size() - have}, scope);
+      body.resize_uninitialized(have + got.bytes);
+      c.body_.skip_length(got.bytes);
+      status = scope.reason() == io::CancelReason::kClientSlow ? io::IoStatus::kTimedOut : got.status;
+    } else {
+      status = co_await c.inbox_.more(cancel, loop, c.options_.body_idle_timeout);
+    }
+    if (status == io::IoStatus::kOk) {
+      Duration elapsed = loop.now() - start;
+      if (elapsed > kSlowBodyGrace &&
+          static_cast<double>(body.size()) < kSlowBodyBytesPerSecond * to_seconds(elapsed))
+        status = io::IoStatus::kTimedOut;
+    }
+    if (status == io::IoStatus::kTimedOut) {
+      c.keep_alive_ = false;
+      co_return fail(ErrorCode::kRequestTimeout, "the request body took too long to arrive");
+    }
+    if (status != io::IoStatus::kOk) co_return fail(ErrorCode::kCancelled, "the client left");
+  }
+  c.body_.release();
+  c.inbox_.arm();
+  co_return body;
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// the server
+
+Server::Server(io::Loop& loop, Handler& handler, ServerOptions options)
+    : loop_(loop), handler_(handler), options_(options) {}
+
+Server::~Server() {
+  WEIR_ASSERT(tasks_.running() == 0);
+}
+
+void Server::serve(std::unique_ptr<io::Stream> stream) {
+  tasks_.start(run(std::move(stream)));
+}
+
+io::Task<void> Server::run(std::unique_ptr<io::Stream> stream) {
+  ServerConnection connection(*this, std::move(stream));
+  connections_.push_back(connection);
+  if (tasks_.running() > options_.connections_max)
+    co_await connection.turn_away();
+  else
+    co_await connection.run();
+}
+
+void Server::drain() {
+  draining_ = true;
+  IntrusiveList<ServerConnection> all;
+  all.splice(connections_);
+  while (!all.empty()) {
+    ServerConnection& c = all.pop_front();
+    connections_.push_back(c);
+    c.drain();
+  }
+}
+
+void Server::close_all(io::CancelReason reason) {
+  draining_ = true;
+  IntrusiveList<ServerConnection> all;
+  all.splice(connections_);
+  while (!all.empty()) {
+    ServerConnection& c = all.pop_front();
+    connections_.push_back(c);
+    c.close(reason);
+  }
+}
+
+std::string_view Server::date() {
+  int64_t now = loop_.wall_now().unix_s();
+  if (now != date_second_) {
+    date_second_ = now;
+    date_ = http_date(now);
+  }
+  return date_;
+}
+
+}  // namespace weir::http

@@ -1,0 +1,90 @@
+#include "weir/pipeline/pipeline.h"
+
+#include "weir/pipeline/auth/auth_stage.h"
+#include "weir/pipeline/receive/receive_stage.h"
+#include "weir/pipeline/record/record_stage.h"
+#include "weir/pipeline/route/route_stage.h"
+
+namespace weir::pipeline {
+
+// The journey of every model request, top to bottom; on the way back up the stages' after() run bottom to
+// top. README.md in this folder tells the life of a request; whoever changes the order changes it there too.
+std::vector<std::unique_ptr<exchange::Stage>> make_stages(const Settings& settings, RecordSink& sink) {
+  std::vector<std::unique_ptr<exchange::Stage>> stages;
+  // First, so that its after() is the last: it sees every outcome, refusals included.
+  stages.push_back(std::make_unique<RecordStage>(sink));
+  // Before a byte of the body is read: a stranger costs a hash and no memory.
+  stages.push_back(std::make_unique<AuthStage>(settings.auth));
+  // Reads and understands the body: everything below works on one canonical document.
+  stages.push_back(std::make_unique<ReceiveStage>());
+  // The last decision: which models on which providers may answer.
+  stages.push_back(std::make_unique<RouteStage>(settings));
+  return stages;
+}
+
+namespace {
+
+// Shows each event to the taps before it goes on to the caller.
+class TappedStream final : public exchange::AnswerStream {
+ public:
+  TappedStream(exchange::Exchange& e, exchange::AnswerStream& below, std::span<exchange::Tap* const> taps)
+      : exchange_(e), below_(below), taps_(taps) {}
+  void begin(int status, std::string_view content_type, const OwnedHeaders& headers) override {
+    below_.begin(status, content_type, headers);
+  }
+  void event(exchange::StreamEvent event) override {
+    for (exchange::Tap* tap : taps_)
+      tap->on_event(exchange_, event);
+    if (!event.raw.empty()) below_.event(event);
+  }
+  io::Task<bool> flush() override { return below_.flush(); }
+
+ private:
+  exchange::Exchange& exchange_;
+  exchange::AnswerStream& below_;
+  std::span<exchange::Tap* const> taps_;
+};
+
+}  // namespace
+
+Pipeline::Pipeline(std::vector<std::unique_ptr<exchange::Stage>> stages, exchange::ModelClient& model_client)
+    : stages_(std::move(stages)), model_client_(model_client) {
+  for (auto& stage : stages_)
+    if (exchange::Tap* tap = stage->tap()) taps_.push_back(tap);
+}
+
+io::Task<Result<void>> Pipeline::handle(exchange::Exchange& exchange, exchange::AnswerStream& stream) {
+  using Flow = exchange::Stage::Flow;
+  Result<void> outcome;
+  Flow flow = Flow::kOn;
+  size_t entered = 0;
+  while (entered < stages_.size() && flow == Flow::kOn) {
+    Result<Flow> said = co_await stages_[entered++]->before(exchange);
+    if (!said) {
+      outcome = Unexpected(std::move(said).error());
+      break;
+    }
+    flow = *said;
+  }
+  if (outcome && flow == Flow::kOn) {
+    if (taps_.empty()) {
+      outcome = co_await model_client_.call(exchange, stream);
+    } else {
+      TappedStream tapped(exchange, stream, taps_);
+      outcome = co_await model_client_.call(exchange, tapped);
+    }
+  }
+  exchange.outcome.cancelled = exchange.cancel.reason();
+  if (!outcome) {
+    exchange.outcome.error = outcome.error();
+    if (!exchange.outcome.streamed) exchange.outcome.status = http_status(outcome.error().code);
+  } else if (exchange.answer) {
+    exchange.outcome.status = exchange.answer->status;
+    exchange.outcome.answer_bytes = exchange.answer->body.size();
+  }
+  while (entered > 0)
+    stages_[--entered]->after(exchange);
+  co_return outcome;
+}
+
+}  // namespace weir::pipeline

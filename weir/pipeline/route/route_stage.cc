@@ -1,0 +1,69 @@
+#include "weir/pipeline/route/route_stage.h"
+
+#include <fmt/format.h>
+
+namespace weir::pipeline {
+
+RouteStage::RouteStage(const Settings& settings) : settings_(settings) {
+  for (const ModelSettings& model : settings.models) {
+    Entry entry{&model, {}};
+    for (const TargetSettings& target : model.targets)
+      for (const ProviderSettings& provider : settings.providers)
+        if (provider.name == target.provider)
+          entry.targets.push_back({provider.name, target.model, model.timeouts.over(provider.timeouts)});
+    size_t index = entries_.size();
+    entries_.push_back(std::move(entry));
+    by_name_.emplace(model.name, index);
+    for (const std::string& alias : model.aliases)
+      by_name_.emplace(alias, index);
+  }
+}
+
+Result<void> RouteStage::route(exchange::Exchange& exchange) const {
+  const std::string& asked = exchange.request.model;
+  auto unknown = [&] {
+    return fail(
+        ErrorCode::kNotFound,
+        fmt::format(
+            "The model '{}' does not exist or this key may not use it; GET /v1/models lists what there is.",
+            asked),
+        "model", "model_not_found");
+  };
+  if (auto found = by_name_.find(asked); found != by_name_.end()) {
+    const Entry& entry = entries_[found->second];
+    if (!exchange.principal.may_use(asked) && !exchange.principal.may_use(entry.model->name))
+      return unknown();
+    if (entry.model->body_bytes &&
+        exchange.request.body.size() > static_cast<size_t>(*entry.model->body_bytes))
+      return fail(ErrorCode::kPayloadTooLarge,
+                  fmt::format("the request body is larger than the {} bytes this model takes",
+                              *entry.model->body_bytes));
+    exchange.route.model = entry.model->name;
+    exchange.route.targets = entry.targets;
+    return {};
+  }
+  if (!exchange.principal.may_use(asked)) return unknown();
+  for (const ProviderSettings& provider : settings_.providers) {
+    bool local = false;
+    for (const LocalChatSettings& chat : provider.chat)
+      local = local || chat.name == asked;
+    for (const LocalEmbeddingsSettings& embeddings : provider.embeddings)
+      local = local || embeddings.name == asked;
+    bool passed_through = false;
+    for (const std::string& pattern : provider.models)
+      passed_through = passed_through || matches_pattern(pattern, asked);
+    if (!local && !passed_through) continue;
+    exchange.route.model = asked;
+    exchange.route.targets = {{provider.name, asked, provider.timeouts}};
+    return {};
+  }
+  return unknown();
+}
+
+io::Task<Result<exchange::Stage::Flow>> RouteStage::before(exchange::Exchange& exchange) {
+  CO_TRY_VOID(route(exchange));
+  exchange.timeline.routed = exchange.loop.now();
+  co_return Flow::kOn;
+}
+
+}  // namespace weir::pipeline

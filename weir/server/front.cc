@@ -1,0 +1,124 @@
+#include "weir/server/front.h"
+
+#include <array>
+
+#include "weir/base/json_write.h"
+#include "weir/wire/openai.h"
+
+namespace weir::server {
+namespace {
+
+io::Task<void> send_json(http::ResponseWriter& response, int status, std::string body) {
+  std::array<Header, 1> headers{Header{"content-type", "application/json"}};
+  co_await response.send(status, headers, body);
+}
+
+io::Task<void> send_text(http::ResponseWriter& response, std::string body) {
+  std::array<Header, 1> headers{Header{"content-type", "text/plain; version=0.0.4; charset=utf-8"}};
+  co_await response.send(200, headers, body);
+}
+
+io::Task<void> send_error(http::ResponseWriter& response, Error error, std::string_view allow) {
+  std::array<Header, 2> headers{Header{"content-type", "application/json"}, Header{"allow", allow}};
+  std::string body = wire::openai::error_body(error);
+  co_await response.send(http_status(error.code), {headers.data(), allow.empty() ? 1u : 2u}, body);
+}
+
+}  // namespace
+
+io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& response) {
+  using exchange::Operation;
+  enum class Route : uint8_t {
+    kNone,
+    kChat,
+    kCompletions,
+    kEmbeddings,
+    kModels,
+    kModel,
+    kHealth,
+    kReady,
+    kMetrics
+  };
+  struct Row {
+    std::string_view path;
+    Route route;
+    std::string_view method;
+  };
+  static constexpr Row kRoutes[] = {
+      {"/v1/chat/completions", Route::kChat, "POST"},
+      {"/v1/completions", Route::kCompletions, "POST"},
+      {"/v1/embeddings", Route::kEmbeddings, "POST"},
+      {"/v1/models", Route::kModels, "GET"},
+      {"/health", Route::kHealth, "GET"},
+      {"/ready", Route::kReady, "GET"},
+      {"/metrics", Route::kMetrics, "GET"},
+  };
+  std::string_view path = request.head.path;
+  Row found{path, Route::kNone, {}};
+  for (const Row& row : kRoutes)
+    if (row.path == path) found = row;
+  if (path.starts_with("/v1/models/") && path.size() > 11) found = {path, Route::kModel, "GET"};
+
+  bool is_metrics = found.route == Route::kMetrics;
+  if ((is_metrics && scope_ == Scope::kWithoutMetrics) || (!is_metrics && scope_ == Scope::kMetricsOnly))
+    found.route = Route::kNone;
+  if (found.route == Route::kNone)
+    return send_error(
+        response,
+        make_error(ErrorCode::kNotFound, "There is no such path on this gateway.", {}, "unknown_path"), {});
+  bool head_of_get = request.head.method == "HEAD" && found.method == "GET";
+  if (request.head.method != found.method && !head_of_get)
+    return send_error(
+        response,
+        make_error(ErrorCode::kMethodNotAllowed, "This path takes " + std::string(found.method) + " only.",
+                   {}, "method_not_allowed"),
+        found.method);
+
+  switch (found.route) {
+    case Route::kChat:
+      return openai_.call(services_, request, response, Operation::kChat);
+    case Route::kCompletions:
+      return openai_.call(services_, request, response, Operation::kCompletion);
+    case Route::kEmbeddings:
+      return openai_.call(services_, request, response, Operation::kEmbedding);
+    case Route::kModels:
+      return openai_.models(services_, request, response, {});
+    case Route::kModel:
+      return openai_.models(services_, request, response, path.substr(11));
+    case Route::kHealth:
+      return health(response);
+    case Route::kReady:
+      return ready(response);
+    default:
+      return metrics(response);
+  }
+}
+
+std::string Front::error_body(const Error& error) {
+  return wire::openai::error_body(error);
+}
+
+io::Task<void> Front::health(http::ResponseWriter& response) {
+  return send_json(response, 200, R"({"status":"ok"})");
+}
+
+io::Task<void> Front::ready(http::ResponseWriter& response) {
+  std::vector<std::string> reasons = services_->not_ready();
+  if (draining_) reasons.emplace_back("draining");
+  std::string body;
+  json::Writer writer(body);
+  writer.begin_object()
+      .member("status", reasons.empty() ? "ready" : "not_ready")
+      .key("reasons")
+      .begin_array();
+  for (const std::string& reason : reasons)
+    writer.value(reason);
+  writer.end_array().end_object();
+  return send_json(response, reasons.empty() ? 200 : 503, std::move(body));
+}
+
+io::Task<void> Front::metrics(http::ResponseWriter& response) {
+  return send_text(response, services_->metrics_text());
+}
+
+}  // namespace weir::server

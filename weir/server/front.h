@@ -1,0 +1,40 @@
+// Front: the data plane's HTTP face on one core: finds the API a request is for. Default deny: a path that is
+// not listed in front.cc does not exist. The path decides alone; no header can make a request something else.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "weir/http/server.h"
+#include "weir/server/openai_api.h"
+#include "weir/server/services.h"
+
+namespace weir::server {
+
+class Front final : public http::Handler {
+ public:
+  enum class Scope : uint8_t { kAll, kWithoutMetrics, kMetricsOnly };  // which paths this listener serves
+
+  Front(io::Loop& loop, Scope scope) : openai_(loop), loop_(loop), scope_(scope) {}
+
+  /// The services of requests from now on. Set before the first request.
+  void set_services(std::shared_ptr<Services> services) { services_ = std::move(services); }
+  void set_draining() { draining_ = true; }
+  void set_scope(Scope scope) { scope_ = scope; }
+
+  io::Task<void> serve(http::Request& request, http::ResponseWriter& response) override;
+  std::string error_body(const Error& error) override;
+
+ private:
+  io::Task<void> health(http::ResponseWriter& response);
+  io::Task<void> ready(http::ResponseWriter& response);
+  io::Task<void> metrics(http::ResponseWriter& response);
+
+  OpenAiApi openai_;
+  io::Loop& loop_;
+  Scope scope_;
+  std::shared_ptr<Services> services_;
+  bool draining_ = false;
+};
+
+}  // namespace weir::server

@@ -1,0 +1,202 @@
+#include "weir/server/openai_api.h"
+
+#include <algorithm>
+#include <array>
+
+#include "weir/wire/openai.h"
+
+namespace weir::server {
+namespace {
+
+namespace wire = weir::wire::openai;
+
+std::string new_request_id(io::Random& random) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string id = "req_000000000000000000000000";
+  uint64_t bits = random.next(), more = random.next();
+  for (size_t i = 0; i < 24; ++i) {
+    uint64_t& source = i < 16 ? bits : more;
+    id[4 + i] = kHex[source & 15];
+    source >>= 4;
+  }
+  return id;
+}
+
+bool loopback_name(std::string_view authority) {
+  if (authority.starts_with("[::1]")) return true;
+  std::string_view host = authority.substr(0, authority.find(':'));
+  return iequals(host, "localhost") || host.starts_with("127.");
+}
+
+// Is the caller a program on this machine? A page in this machine's browser is not: its Origin, or after a
+// DNS rebinding its Host, gives it away.
+bool is_peer_local(const http::Request& request) {
+  bool from_here = request.peer == "unix" || request.peer == "::1" || request.peer.starts_with("127.");
+  if (!from_here || (request.peer != "unix" && !loopback_name(request.head.host))) return false;
+  const Header* origin = find_header(request.head.headers, "origin");
+  if (!origin) return true;
+  size_t slashes = origin->value.find("://");
+  return slashes != std::string_view::npos && loopback_name(origin->value.substr(slashes + 3));
+}
+
+class BodySource final : public exchange::RequestSource {
+ public:
+  BodySource(http::Request& request, json::Parser& parser, size_t body_bytes_max)
+      : request_(request), parser_(parser), body_bytes_max_(body_bytes_max) {}
+
+  io::Task<Result<void>> receive(exchange::Exchange& exchange) override {
+    if (const Header* encoding = find_header(request_.head.headers, "content-encoding");
+        encoding && !iequals(encoding->value, "identity"))
+      co_return fail(ErrorCode::kUnsupportedMedia,
+                     "Content-Encoding is not supported: send the body as it is.", {},
+                     "unsupported_content_encoding");
+    CO_TRY(exchange.request.body, co_await request_.read_body(body_bytes_max_));
+    co_return wire::read_request(exchange.operation, parser_, exchange.request);
+  }
+
+ private:
+  http::Request& request_;
+  json::Parser& parser_;
+  size_t body_bytes_max_;
+};
+
+// Collects events and writes them to the caller's connection.
+class ResponseStream final : public exchange::AnswerStream {
+ public:
+  ResponseStream(http::ResponseWriter& response, const exchange::Exchange& exchange)
+      : response_(response), exchange_(exchange) {}
+
+  void begin(int status, std::string_view content_type, const OwnedHeaders& headers) override;
+  void event(exchange::StreamEvent event) override { pending_.append(event.raw); }
+  io::Task<bool> flush() override {
+    if (pending_.empty()) co_return true;
+    bool ok = co_await response_.write(pending_);
+    pending_.clear();
+    if (pending_.capacity() > 16 * 1024) pending_.shrink_to_fit();
+    co_return ok;
+  }
+  std::string& pending() { return pending_; }
+
+ private:
+  http::ResponseWriter& response_;
+  const exchange::Exchange& exchange_;
+  std::string pending_;
+};
+
+// The headers of an answer: the model server's that pass, ours, and who answered.
+std::vector<Header> answer_headers(const exchange::Exchange& exchange, std::string_view content_type,
+                                   const OwnedHeaders& passed) {
+  std::vector<Header> headers;
+  headers.reserve(passed.size() + 6);
+  headers.push_back({"content-type", content_type});
+  bool has_request_id = false;
+  for (const auto& [name, value] : passed) {
+    headers.push_back({name, value});
+    has_request_id = has_request_id || name == "x-request-id";
+  }
+  if (!has_request_id) headers.push_back({"x-request-id", exchange.id});
+  headers.push_back({"x-weir-request-id", exchange.id});
+  if (!exchange.outcome.provider.empty()) {
+    headers.push_back({"x-weir-provider", exchange.outcome.provider});
+    headers.push_back({"x-weir-model", exchange.outcome.provider_model});
+  }
+  return headers;
+}
+
+void ResponseStream::begin(int status, std::string_view content_type, const OwnedHeaders& headers) {
+  std::vector<Header> all = answer_headers(exchange_, content_type, headers);
+  all.push_back({"cache-control", "no-cache"});
+  response_.begin(status, all);
+}
+
+io::Task<void> send_error(http::ResponseWriter& response, const exchange::Exchange& exchange,
+                          const Error& error) {
+  OwnedHeaders extra;
+  if (error.code == ErrorCode::kUnauthenticated) extra.emplace_back("www-authenticate", "Bearer");
+  if (error.retry_after_s > 0) extra.emplace_back("retry-after", std::to_string(error.retry_after_s));
+  std::string body = wire::error_body(error);
+  co_await response.send(http_status(error.code), answer_headers(exchange, "application/json", extra), body);
+}
+
+}  // namespace
+
+io::Task<void> OpenAiApi::call(std::shared_ptr<Services> services, http::Request& request,
+                               http::ResponseWriter& response, exchange::Operation operation) {
+  BodySource source(request, parser_, static_cast<size_t>(services->settings().server.limits.body_bytes));
+  exchange::Exchange exchange(loop_, request.cancel, operation, source);
+  exchange.id = new_request_id(loop_.random());
+  exchange.headers = request.head.headers;
+  exchange.peer = request.peer;
+  exchange.peer_local = is_peer_local(request);
+  exchange.timeline.received = loop_.now();
+
+  ResponseStream stream(response, exchange);
+  Result<void> outcome = co_await services->pipeline().handle(exchange, stream);
+
+  if (!outcome && outcome.error().code == ErrorCode::kCancelled) co_return;  // nobody listens
+  if (!outcome && !response.started()) {
+    co_await send_error(response, exchange, outcome.error());
+  } else if (!outcome) {
+    stream.pending() += wire::error_event(outcome.error());
+    co_await response.end(stream.pending());
+  } else if (exchange.answer) {
+    const exchange::Answer& answer = *exchange.answer;
+    co_await response.send(answer.status, answer_headers(exchange, answer.content_type, answer.headers),
+                           answer.body);
+  } else {
+    co_await response.end(stream.pending());
+  }
+}
+
+io::Task<void> OpenAiApi::models(std::shared_ptr<Services> services, http::Request& request,
+                                 http::ResponseWriter& response, std::string_view id) {
+  std::string request_id = new_request_id(loop_.random());
+  auto send = [&](int status, const std::string& body) {
+    std::array<Header, 3> headers{Header{"content-type", "application/json"},
+                                  Header{"x-request-id", request_id},
+                                  Header{"x-weir-request-id", request_id}};
+    return response.send(status, headers, body);
+  };
+  auto principal = services->authenticate(request.head.headers, is_peer_local(request));
+  if (!principal) {
+    std::string body = wire::error_body(principal.error());
+    co_await send(http_status(principal.error().code), body);
+    co_return;
+  }
+  const Settings& settings = services->settings();
+  std::vector<wire::ModelEntry> entries;
+  auto add = [&](const std::string& name, const std::string& owner) {
+    if (principal->may_use(name) && std::ranges::find(entries, name, &wire::ModelEntry::id) == entries.end())
+      entries.push_back({name, owner});
+  };
+  for (const ModelSettings& model : settings.models) {
+    add(model.name, model.targets.front().provider);
+    for (const std::string& alias : model.aliases)
+      add(alias, model.targets.front().provider);
+  }
+  for (const ProviderSettings& provider : settings.providers) {
+    for (const LocalChatSettings& chat : provider.chat)
+      add(chat.name, provider.name);
+    for (const LocalEmbeddingsSettings& e : provider.embeddings)
+      add(e.name, provider.name);
+    for (const std::string& pattern : provider.models)
+      if (!pattern.ends_with('*')) add(pattern, provider.name);
+  }
+  int64_t created = 0;  // weir does not know when a model was made; the field is required by the clients
+  std::string body;
+  int status = 200;
+  if (id.empty()) {
+    body = wire::models_body(entries, created);
+  } else if (auto at = std::ranges::find(entries, id, &wire::ModelEntry::id); at != entries.end()) {
+    body = wire::model_body(*at, created);
+  } else {
+    status = 404;
+    body = wire::error_body(
+        make_error(ErrorCode::kNotFound,
+                   "The model '" + std::string(id) + "' does not exist or this key may not use it.", "model",
+                   "model_not_found"));
+  }
+  co_await send(status, body);
+}
+
+}  // namespace weir::server

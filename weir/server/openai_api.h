@@ -1,0 +1,29 @@
+// The OpenAI API as callers see it: bytes -> Exchange -> bytes. Errors before the first byte are JSON answers
+// with their status; errors inside a stream are an error event and a clean end, never an invented [DONE].
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "weir/http/server.h"
+#include "weir/server/services.h"
+
+namespace weir::server {
+
+class OpenAiApi {
+ public:
+  explicit OpenAiApi(io::Loop& loop) : loop_(loop) {}
+
+  /// POST /v1/chat/completions, /v1/completions, /v1/embeddings.
+  io::Task<void> call(std::shared_ptr<Services> services, http::Request& request,
+                      http::ResponseWriter& response, exchange::Operation operation);
+  /// GET /v1/models, and with `id` GET /v1/models/{id}.
+  io::Task<void> models(std::shared_ptr<Services> services, http::Request& request,
+                        http::ResponseWriter& response, std::string_view id);
+
+ private:
+  io::Loop& loop_;
+  json::Parser parser_;
+};
+
+}  // namespace weir::server

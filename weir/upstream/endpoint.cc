@@ -1,0 +1,90 @@
+#include "weir/upstream/endpoint.h"
+
+#include <algorithm>
+
+namespace weir::upstream {
+namespace {
+
+std::string host_header(const BaseUrl& url) {
+  if (url.scheme == BaseUrl::Scheme::kUnix) return "localhost";
+  bool v6 = url.host.find(':') != std::string::npos;
+  std::string host = v6 ? "[" + url.host + "]" : url.host;
+  uint16_t standard = url.scheme == BaseUrl::Scheme::kHttps ? 443 : 80;
+  if (url.port != standard) host += ":" + std::to_string(url.port);
+  return host;
+}
+
+http::ClientOptions client_options(const EndpointOptions& options) {
+  http::ClientOptions client;
+  const BaseUrl& url = options.url;
+  client.address.kind =
+      url.scheme == BaseUrl::Scheme::kUnix ? io::Address::Kind::kUnix : io::Address::Kind::kTcp;
+  client.address.host = url.host;
+  client.address.port = url.port;
+  client.connect.tls = url.scheme == BaseUrl::Scheme::kHttps;
+  client.connect.tls_options.server_name = url.host;
+  client.connect.tls_options.ca_pem = options.ca_pem;
+  client.connections_max = options.connections_max;
+  return client;
+}
+
+// What a caller may say to the model server besides the body. Authorization, cookies, connection headers and
+// anything unknown stay here.
+constexpr std::string_view kCallerHeaders[] = {"traceparent", "tracestate", "idempotency-key", "openai-beta"};
+
+constexpr std::string_view kAnswerHeaders[] = {"retry-after",   "retry-after-ms",       "x-request-id",
+                                               "request-id",    "openai-processing-ms", "openai-version",
+                                               "x-should-retry"};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  return out;
+}
+
+}  // namespace
+
+Endpoint::Endpoint(io::Loop& loop, EndpointOptions options)
+    : prefix_(options.url.path),
+      pool_(std::make_unique<http::ConnectionPool>(loop, client_options(options))) {
+  fixed_ = "Host: " + host_header(options.url) +
+           "\r\nUser-Agent: weir/" WEIR_VERSION "\r\nAccept-Encoding: identity\r\n";
+  if (!options.api_key.empty())
+    fixed_.append("Authorization: Bearer ").append(options.api_key.reveal()).append("\r\n");
+  for (const UpstreamHeader& h : options.headers)
+    fixed_.append(h.name).append(": ").append(h.value.reveal()).append("\r\n");
+}
+
+std::string Endpoint::post_head(std::string_view path, HeaderList caller_headers, std::string_view request_id,
+                                size_t content_length) const {
+  std::string head;
+  head.reserve(512);
+  head.append("POST ").append(prefix_).append(path).append(" HTTP/1.1\r\n").append(fixed_);
+  head.append("Content-Type: application/json\r\nX-Weir-Request-Id: ").append(request_id);
+  head.append("\r\nContent-Length: ").append(std::to_string(content_length)).append("\r\n");
+  for (const Header& h : caller_headers)
+    for (std::string_view allowed : kCallerHeaders)
+      if (iequals(h.name, allowed)) head.append(allowed).append(": ").append(h.value).append("\r\n");
+  head.append("\r\n");
+  return head;
+}
+
+std::string Endpoint::get_head(std::string_view path) const {
+  std::string head;
+  head.append("GET ").append(prefix_).append(path).append(" HTTP/1.1\r\n").append(fixed_).append("\r\n");
+  return head;
+}
+
+OwnedHeaders passed_answer_headers(HeaderList headers) {
+  OwnedHeaders passed;
+  for (const Header& h : headers) {
+    bool allowed = h.name.size() > 12 && iequals(h.name.substr(0, 12), "x-ratelimit-");
+    for (std::string_view name : kAnswerHeaders)
+      allowed = allowed || iequals(h.name, name);
+    if (allowed && passed.size() < 32) passed.emplace_back(lower(h.name), h.value);
+  }
+  return passed;
+}
+
+}  // namespace weir::upstream

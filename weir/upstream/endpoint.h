@@ -1,0 +1,49 @@
+// Endpoint: one server that speaks HTTP, as a base URL of the configuration describes it: its connection pool
+// on this core and the parts of the request head that never change. Only configuration makes endpoints;
+// nothing in a request can choose where weir connects to.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weir/base/header.h"
+#include "weir/base/settings.h"
+#include "weir/http/client.h"
+#include "weir/io/loop.h"
+
+namespace weir::upstream {
+
+struct EndpointOptions {
+  BaseUrl url;
+  Secret api_key;                       // sent as "Authorization: Bearer"; empty: none
+  std::vector<UpstreamHeader> headers;  // added to every request
+  std::string ca_pem;            // trust these instead of the system's authorities; empty: the system's
+  size_t connections_max = 256;  // of this core
+};
+
+class Endpoint {
+ public:
+  Endpoint(io::Loop& loop, EndpointOptions options);
+
+  /// The head of a POST of `content_length` bytes of JSON to base path + `path`, caller's allow-listed
+  /// headers included.
+  std::string post_head(std::string_view path, HeaderList caller_headers, std::string_view request_id,
+                        size_t content_length) const;
+  /// The head of a GET.
+  std::string get_head(std::string_view path) const;
+
+  http::ConnectionPool& pool() { return *pool_; }
+
+ private:
+  std::string fixed_;   // Host, Authorization, configured headers
+  std::string prefix_;  // base path
+  std::unique_ptr<http::ConnectionPool> pool_;
+};
+
+/// Headers of a model server's answer that its caller gets: retry-after, rate limits, request ids. Never
+/// cookies, never what belongs to the connection.
+OwnedHeaders passed_answer_headers(HeaderList headers);
+
+}  // namespace weir::upstream

@@ -1,0 +1,283 @@
+#include "weir/upstream/provider/openai_call.h"
+
+#include <fmt/format.h>
+
+#include "weir/wire/openai.h"
+#include "weir/wire/sse.h"
+
+namespace weir::upstream {
+namespace {
+
+namespace wire = weir::wire::openai;
+
+constexpr size_t kWholeAnswerBytesMax = 64 << 20;
+constexpr Duration kEndGrace = milliseconds(250);  // between [DONE] and the end of the message
+
+std::string_view path_of(exchange::Operation operation) {
+  switch (operation) {
+    case exchange::Operation::kChat:
+      return "/chat/completions";
+    case exchange::Operation::kCompletion:
+      return "/completions";
+    case exchange::Operation::kEmbedding:
+      return "/embeddings";
+  }
+  return {};
+}
+
+Error upstream_error(std::string_view reason, std::string message, bool retryable) {
+  Error e = internal_error(ErrorCode::kUpstream, std::move(message));
+  e.reason = reason;
+  e.retryable = retryable;
+  return e;
+}
+
+Error scope_error(const io::Cancel& scope) {
+  Error e = internal_error(ErrorCode::kCancelled, std::string(io::name(scope.reason())));
+  switch (scope.reason()) {
+    case io::CancelReason::kFirstTokenTimeout:
+    case io::CancelReason::kIdleTimeout:
+    case io::CancelReason::kTotalTimeout:
+      e.code = ErrorCode::kUpstreamTimeout;
+      e.reason = io::name(scope.reason());
+      e.retryable = scope.reason() != io::CancelReason::kTotalTimeout;
+      break;
+    default:
+      break;
+  }
+  return e;
+}
+
+bool content_type_is(const http::ResponseHead& head, std::string_view type) {
+  const Header* h = find_header(head.headers, "content-type");
+  return h && h->value.size() >= type.size() && iequals(h->value.substr(0, type.size()), type);
+}
+
+std::string content_type_of(const http::ResponseHead& head) {
+  const Header* h = find_header(head.headers, "content-type");
+  return h ? std::string(h->value.substr(0, 80)) : "no content type";
+}
+
+// ---------------------------------------------------------------------------------------------------- whole
+// answers
+
+// The model server's refusal as the caller sees it. Its own error object passes (it speaks of the caller's
+// request); but a refusal of the gateway's credentials is the gateway's failure, and says nothing about them.
+Result<void> take_refusal(exchange::Exchange& exchange, const http::ResponseHead& head,
+                          const json::PaddedBuffer& body, const json::Document* document) {
+  int status = head.status;
+  bool has_error_object = document && document->find("error");
+  if (status == 401 || status == 403) {
+    Error e =
+        upstream_error("upstream_credentials", fmt::format("answered {} to our credentials", status), true);
+    e.safe = "The model server refused the gateway's credentials.";
+    return Unexpected(std::move(e));
+  }
+  OwnedHeaders passed = passed_answer_headers(head.headers);
+  if (has_error_object && status >= 400) {
+    exchange.answer =
+        exchange::Answer{status, "application/json", std::move(passed), std::string(body.view())};
+    exchange.outcome.error =
+        upstream_error("upstream_status", fmt::format("answered status {}", status), false);
+    return {};
+  }
+  Error e = upstream_error("upstream_status",
+                           fmt::format("answered status {} ({})", status, content_type_of(head)), true);
+  e.safe = fmt::format("The model server answered with status {}.", status);
+  if (status == 429) e.code = ErrorCode::kRateLimited;
+  if (status == 503) e.code = ErrorCode::kUnavailable;
+  return Unexpected(std::move(e));
+}
+
+io::Task<Result<void>> take_whole(http::ClientCall& call, json::Parser& parser, exchange::Exchange& exchange,
+                                  const exchange::Target& target, io::Cancel& cancel) {
+  const http::ResponseHead& head = call.head();
+  http::BodyReader& body = call.body();
+  io::Cancel scope(cancel);
+  io::Timeout idle(scope, io::CancelReason::kIdleTimeout);
+
+  json::PaddedBuffer bytes;
+  if (body.has_length()) {
+    if (body.length_left() > kWholeAnswerBytesMax)
+      co_return Unexpected(upstream_error("malformed_response", "the answer is too large", false));
+    bytes.reserve(static_cast<size_t>(body.length_left()));
+  }
+  for (;;) {
+    http::BodyReader::Piece piece = body.take();
+    bytes.append(piece.bytes);
+    if (piece.state == http::BodyReader::State::kEnd) break;
+    if (piece.state == http::BodyReader::State::kMalformed)
+      co_return Unexpected(upstream_error("malformed_response", std::string(piece.what), true));
+    if (piece.state == http::BodyReader::State::kTruncated)
+      co_return Unexpected(upstream_error("stream_cut", "the connection closed inside the answer", true));
+    if (bytes.size() > kWholeAnswerBytesMax)
+      co_return Unexpected(upstream_error("malformed_response", "the answer is too large", false));
+    if (piece.state == http::BodyReader::State::kData) continue;
+    exchange.loop.arm(idle, target.timeouts.idle);
+    co_await body.inbox().more(scope);
+    if (scope.requested()) co_return Unexpected(scope_error(scope));
+  }
+  idle.disarm();
+
+  auto document = parser.parse(bytes.view());
+  bool is_object = document && document->type == json::Type::kObject;
+  if (head.status < 200 || head.status >= 300)
+    co_return take_refusal(exchange, head, bytes, is_object ? &*document : nullptr);
+  if (!is_object)
+    co_return Unexpected(
+        upstream_error("malformed_response",
+                       fmt::format("answered {} with something that is not a JSON object ({})", head.status,
+                                   content_type_of(head)),
+                       true));
+  if (auto usage = wire::usage_of(*document)) exchange.usage.merge(*usage);
+  exchange.timeline.first_token = exchange.loop.now();
+  exchange.answer = exchange::Answer{head.status, "application/json", passed_answer_headers(head.headers),
+                                     std::string(bytes.view())};
+  co_return Result<void>{};
+}
+
+// -------------------------------------------------------------------------------------------------- streamed
+// answers
+
+// How far a stream has come.
+struct Relay {
+  exchange::Exchange& exchange;
+  exchange::AnswerStream& stream;
+  const http::ResponseHead& head;
+  bool begun = false;
+  bool token_seen = false;
+  bool progressed = false;  // the last piece held an event with data (comments keep no timer alive)
+  bool done = false;        // [DONE] came
+  bool finished = false;    // a finish_reason came
+  bool failed = false;      // the model server sent an error object
+
+  void relay(wire::EventFacts& facts, const weir::wire::SseEvent& event) {
+    if (!begun) {
+      begun = true;
+      exchange.outcome.streamed = true;
+      exchange.outcome.status = head.status;
+      stream.begin(head.status, "text/event-stream", passed_answer_headers(head.headers));
+    }
+    bool hide_usage = facts.usage_value && !exchange.request.usage_wanted;
+    if (hide_usage && facts.choices_empty) return;  // the frame exists only because we asked for it
+    ++exchange.outcome.events;
+    if (hide_usage) {
+      std::string without = wire::without_usage(event.data);
+      stream.event({without, std::string_view(without).substr(6, without.size() - 8)});
+    } else {
+      stream.event({event.raw, event.data});
+    }
+  }
+
+  /// One event with data. Errors: what a stream that has not begun fails with.
+  Result<void> take(const weir::wire::SseEvent& event) {
+    wire::EventFacts facts = wire::read_event(event.data, !token_seen);
+    if (facts.malformed) {
+      failed = true;
+      return Unexpected(upstream_error("malformed_response", "sent an event that is not JSON", !begun));
+    }
+    progressed = true;
+    if (facts.usage) exchange.usage.merge(*facts.usage);
+    if (facts.has_output && !token_seen) {
+      token_seen = true;
+      exchange.timeline.first_token = exchange.loop.now();
+    }
+    if (facts.error) {
+      failed = true;
+      Error e = upstream_error("upstream_error_event", "sent an error event", !begun);
+      if (auto error = json::find_in(event.data, "error"))
+        if (auto message = json::find_in(error->raw, "message"))
+          e.safe = "The model server failed: " + message->as_string().value_or("").substr(0, 500);
+      return Unexpected(std::move(e));
+    }
+    done = done || facts.done;
+    finished = finished || facts.finished;
+    relay(facts, event);
+    return {};
+  }
+};
+
+io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& exchange,
+                                    const exchange::Target& target, exchange::AnswerStream& stream,
+                                    io::Cancel& cancel) {
+  http::BodyReader& body = call.body();
+  weir::wire::SseFramer framer;
+  Relay relay{exchange, stream, call.head()};
+  io::Cancel scope(cancel);
+  io::Timeout first_token(scope, io::CancelReason::kFirstTokenTimeout);
+  io::Timeout idle(scope, io::CancelReason::kIdleTimeout);
+  exchange.loop.arm(first_token, target.timeouts.first_token);
+
+  for (;;) {
+    http::BodyReader::Piece piece = body.take();
+    if (piece.state == http::BodyReader::State::kNothing) {
+      if (relay.token_seen) {
+        first_token.disarm();
+        if (relay.progressed)
+          exchange.loop.arm(idle, relay.done ? kEndGrace : Duration(target.timeouts.idle));
+      }
+      relay.progressed = false;
+      body.inbox().arm();
+      co_await body.inbox().more(scope);
+      if (!scope.requested()) continue;
+      // The answer is whole, only the end of the message is late: nobody waits for that.
+      bool whole = relay.done || relay.finished;
+      if (whole && scope.reason() == io::CancelReason::kIdleTimeout) co_return Result<void>{};
+      co_return Unexpected(scope_error(scope));
+    }
+    framer.feed(piece.bytes);
+    while (auto event = framer.next()) {
+      if (!event->has_data) {
+        if (relay.begun) stream.event({event->raw, {}});
+        continue;
+      }
+      if (relay.done) continue;  // nothing counts after [DONE]
+      auto taken = relay.take(*event);
+      if (!taken) {
+        if (relay.begun) co_await stream.flush();
+        co_return taken;
+      }
+    }
+    if (framer.overflow())
+      co_return Unexpected(
+          upstream_error("malformed_response", "sent an event larger than 1 MiB", !relay.begun));
+    bool over = piece.state != http::BodyReader::State::kData;
+    if (over) {
+      if (relay.done || relay.finished) co_return Result<void>{};
+      co_return Unexpected(
+          upstream_error("stream_cut", "the stream ended before the answer did", !relay.begun));
+    }
+    // After [DONE] only the end of the message is missing; the last events go out with it.
+    if (!relay.done && relay.begun && !co_await stream.flush())
+      co_return fail(ErrorCode::kCancelled, "the client left");
+  }
+}
+
+}  // namespace
+
+io::Task<Result<void>> call_openai(Endpoint& endpoint, json::Parser& parser, exchange::Exchange& exchange,
+                                   const exchange::Target& target, exchange::AnswerStream& stream,
+                                   io::Cancel& cancel) {
+  json::Edits edits = wire::upstream_edits(exchange.request, target.model);
+  std::vector<std::string_view> pieces = edits.pieces();
+  std::string head =
+      endpoint.post_head(path_of(exchange.operation), exchange.headers, exchange.id, edits.size());
+  pieces.insert(pieces.begin(), head);
+
+  http::ClientCall call(endpoint.pool());
+  // A whole answer has its head only when the model is done: until then the total limit is the one that
+  // counts.
+  Duration headers = exchange.request.stream ? target.timeouts.headers : target.timeouts.total;
+  auto sent = co_await call.send("POST", pieces, {target.timeouts.connect, headers}, cancel);
+  exchange.timeline.connected = call.connected_at();
+  if (!sent) co_return sent;
+  exchange.timeline.first_byte = exchange.loop.now();
+
+  const http::ResponseHead& response = call.head();
+  if (exchange.request.stream && response.status >= 200 && response.status < 300 &&
+      content_type_is(response, "text/event-stream"))
+    co_return co_await relay_stream(call, exchange, target, stream, cancel);
+  co_return co_await take_whole(call, parser, exchange, target, cancel);
+}
+
+}  // namespace weir::upstream

@@ -1,0 +1,131 @@
+#include "weir/base/json_write.h"
+#include "weir/wire/openai.h"
+
+namespace weir::wire::openai {
+namespace {
+
+using json::Type;
+using json::Value;
+
+std::optional<int64_t> count(std::string_view object, std::string_view key) {
+  auto v = json::find_in(object, key);
+  if (!v || v->type != Type::kNumber) return std::nullopt;
+  auto n = v->as_int();
+  if (!n || *n < 0) return std::nullopt;
+  return n;
+}
+
+std::optional<exchange::Usage> read_usage(const Value& v) {
+  if (v.type != Type::kObject) return std::nullopt;
+  exchange::Usage usage;
+  usage.input_tokens = count(v.raw, "prompt_tokens");
+  usage.output_tokens = count(v.raw, "completion_tokens");
+  if (auto details = json::find_in(v.raw, "prompt_tokens_details"); details && details->type == Type::kObject)
+    usage.cached_input_tokens = count(details->raw, "cached_tokens");
+  if (auto details = json::find_in(v.raw, "completion_tokens_details");
+      details && details->type == Type::kObject)
+    usage.reasoning_tokens = count(details->raw, "reasoning_tokens");
+  if (!usage.known()) return std::nullopt;
+  return usage;
+}
+
+// The first element of an array, or nullopt.
+std::optional<std::string_view> first_element(std::string_view array) {
+  size_t at = array.find_first_not_of(" \t\r\n", 1);
+  if (at == std::string_view::npos || array[at] != '{') return std::nullopt;
+  return array.substr(at);  // find_in() stops at the object's end
+}
+
+bool non_empty_text(std::string_view object, std::string_view key) {
+  auto v = json::find_in(object, key);
+  return v &&
+         ((v->type == Type::kString && v->raw.size() > 2) || (v->type == Type::kArray && v->raw.size() > 2));
+}
+
+bool has_output(std::string_view choice) {
+  if (non_empty_text(choice, "text")) return true;  // /v1/completions
+  auto delta = json::find_in(choice, "delta");
+  if (!delta || delta->type != Type::kObject) return false;
+  for (std::string_view key : {"content", "tool_calls", "reasoning_content", "reasoning", "refusal"})
+    if (non_empty_text(delta->raw, key)) return true;
+  auto call = json::find_in(delta->raw, "function_call");
+  return call && call->type == Type::kObject;
+}
+
+void append_model(std::string& out, const ModelEntry& model, int64_t created) {
+  out += R"({"id":)";
+  json::append_quoted(out, model.id);
+  out += R"(,"object":"model","created":)" + std::to_string(created) + R"(,"owned_by":)";
+  json::append_quoted(out, model.owned_by);
+  out += '}';
+}
+
+}  // namespace
+
+EventFacts read_event(std::string_view data, bool look_for_output) {
+  EventFacts facts;
+  if (data == "[DONE]") {
+    facts.done = true;
+    return facts;
+  }
+  if (!data.starts_with('{') || !data.ends_with('}')) {
+    facts.malformed = true;
+    return facts;
+  }
+  // A search for the bytes is several times cheaper than a walk over the members; most events have none of
+  // these.
+  if (data.find("\"usage\"") != std::string_view::npos) {
+    facts.usage_value = json::find_in(data, "usage");
+    if (facts.usage_value) facts.usage = read_usage(*facts.usage_value);
+    auto choices = json::find_in(data, "choices");
+    facts.choices_empty = choices && choices->type == Type::kArray && !first_element(choices->raw);
+  }
+  if (data.find("\"error\"") != std::string_view::npos) {
+    auto error = json::find_in(data, "error");
+    auto object = json::find_in(data, "object");
+    facts.error = (error && error->type == Type::kObject) || (object && object->raw == "\"error\"");
+  }
+  if (look_for_output) {
+    if (auto choices = json::find_in(data, "choices"); choices && choices->type == Type::kArray)
+      if (auto choice = first_element(choices->raw)) facts.has_output = has_output(*choice);
+  }
+  for (size_t at = 0; (at = data.find("\"finish_reason\"", at)) != std::string_view::npos; at += 15) {
+    size_t value = data.find_first_not_of(" \t:", at + 15);
+    if (value != std::string_view::npos && data[value] == '"') facts.finished = true;
+  }
+  return facts;
+}
+
+std::string without_usage(std::string_view data) {
+  std::string out = "data: ";
+  auto members = json::members_of(data);
+  json::Edits edits(data);
+  for (const json::Member& m : members)
+    if (m.key == "usage") edits.remove_member(m);
+  out += edits.str();
+  out += "\n\n";
+  return out;
+}
+
+std::optional<exchange::Usage> usage_of(const json::Document& answer) {
+  const Value* usage = answer.find("usage");
+  return usage ? read_usage(*usage) : std::nullopt;
+}
+
+std::string models_body(const std::vector<ModelEntry>& models, int64_t created) {
+  std::string out = R"({"object":"list","data":[)";
+  for (const ModelEntry& m : models) {
+    if (out.back() != '[') out += ',';
+    append_model(out, m, created);
+  }
+  out += "]}";
+  return out;
+}
+
+std::string model_body(const ModelEntry& model, int64_t created) {
+  std::string out;
+  append_model(out, model, created);
+  return out;
+}
+
+}  // namespace weir::wire::openai
