@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -261,7 +261,8 @@ Result<std::unique_ptr<Process>> ChildProcesses::spawn(const ProcessOptions& opt
   }
 
   auto process = std::make_unique<ChildProcess>(loop_, pid, options.output_lines_max, std::move(on_exit));
-  Fd end(::pidfd_open(pid, 0));
+  // By number: glibc 2.36's sys/pidfd.h cannot be called from C++ (no extern "C").
+  Fd end(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!end) return refuse(errno);
   if (AsioError error = process->watch(std::move(output), std::move(end))) return refuse(error.value());
   return process;
