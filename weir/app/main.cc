@@ -14,8 +14,9 @@ int main(int argc, char** argv) {
   weir::app::ServeCommand serve;
   auto* serve_command = app.add_subcommand("serve", "run the gateway");
   auto* config = serve_command->add_option("--config", serve.config, "configuration file (YAML)");
+  bool use_default = false;
   auto* embedded =
-      serve_command->add_flag("--default", "the embedded default instead of a configuration file");
+      serve_command->add_flag("--default", use_default, "the embedded default instead of a file");
   embedded->excludes(config);
   serve_command->add_option("--listen", serve.listen, "address of the embedded default")
       ->capture_default_str()
@@ -26,8 +27,7 @@ int main(int argc, char** argv) {
   serve_command->add_option("--state-dir", serve.state_dir, "where the embedded default keeps its API key")
       ->excludes(config);
   serve_command->callback([&] {
-    if (serve.config.empty() && embedded->count() == 0)
-      throw CLI::RequiredError("--config FILE or --default");
+    if (serve.config.empty() && !use_default) throw CLI::RequiredError("--config FILE or --default");
     exit_code = weir::app::run_serve(serve);
   });
 

@@ -15,7 +15,7 @@ class Front final : public http::Handler {
  public:
   enum class Scope : uint8_t { kAll, kWithoutMetrics, kMetricsOnly };  // which paths this listener serves
 
-  Front(io::Loop& loop, Scope scope) : openai_(loop), loop_(loop), scope_(scope) {}
+  Front(io::Loop& loop, Scope scope) : openai_(loop), scope_(scope) {}
 
   /// The services of requests from now on. Set before the first request.
   void set_services(std::shared_ptr<Services> services) { services_ = std::move(services); }
@@ -31,7 +31,6 @@ class Front final : public http::Handler {
   io::Task<void> metrics(http::ResponseWriter& response);
 
   OpenAiApi openai_;
-  io::Loop& loop_;
   Scope scope_;
   std::shared_ptr<Services> services_;
   bool draining_ = false;
