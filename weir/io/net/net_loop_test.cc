@@ -31,8 +31,12 @@ TEST(NetLoopTest, SleepsNoShorterThanAsked) {
 }
 
 struct Note final : Timer {
-  void on_timer() override { order->push_back(id); }
+  void on_timer() override {
+    order->push_back(id);
+    fired->notify();
+  }
   std::vector<int>* order = nullptr;
+  Event* fired = nullptr;
   int id = 0;
 };
 
@@ -40,14 +44,17 @@ struct Note final : Timer {
 Task<void> earlier(Loop& loop) {
   Cancel cancel;
   std::vector<int> order;
+  Event fired;
   Note notes[3];
   int id = 0;
   for (int ms : {1'000'000, 120, 40}) {
     notes[id].order = &order;
+    notes[id].fired = &fired;
     notes[id].id = id;
     loop.arm(notes[id++], milliseconds(ms));
   }
-  co_await sleep(loop, milliseconds(200), cancel);
+  while (order.size() < 2)
+    co_await fired.wait(cancel);
   EXPECT_EQ(order, (std::vector{2, 1}));
 }
 

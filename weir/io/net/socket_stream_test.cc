@@ -149,7 +149,7 @@ Task<void> destroy_pending(Loop& loop, Address at) {
     ends.server.reset();
     buffer.reset();
     if (!readable) co_await write_text(*ends.client, "too late", cancel);
-    co_await sleep(loop, milliseconds(20), cancel);  // several turns of the loop
+    co_await turns(loop, 20);
   }
 }
 

@@ -80,6 +80,16 @@ inline Task<IoStatus> read_status(Stream& stream, Cancel& cancel) {
   co_return (co_await read(stream, buffer, cancel)).status;
 }
 
+/// Lets the loop come round `n` times.
+inline Task<void> turns(Loop& loop, int n) {
+  Cancel never;
+  Event event;
+  for (; n > 0; --n) {
+    loop.post([&event] { event.notify(); });
+    co_await event.wait(never);
+  }
+}
+
 /// Text that is different everywhere.
 inline std::string long_text(size_t bytes) {
   std::string text(bytes, 0);
