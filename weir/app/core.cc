@@ -31,7 +31,7 @@ Core::Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry:
            int cores)
     : loop_(loop),
       log_(loop, std::move(log_writer), settings.log.level),
-      recorder_(loop, registry, record_metrics, [this](std::string_view line) { log_.line(line); }),
+      recorder_(loop, registry, record_metrics, [this](std::string_view line) { return log_.line(line); }),
       metrics_text_(std::move(metrics_text)),
       cores_(cores),
       front_(loop, main_scope(settings)),

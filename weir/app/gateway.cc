@@ -128,7 +128,9 @@ void Gateway::reopen_logs() {
 }
 
 std::string Gateway::metrics_text() {
-  return telemetry::prometheus_text(registry_);
+  std::string text;
+  telemetry::write_prometheus(registry_, text);
+  return text;
 }
 
 // -------------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ void Recorder::log(const Exchange& e, MonoTime end) {
   }
   w.end_object();
   line_ += '\n';
-  line_sink_(line_);
+  cells_.set_log_dropped(line_sink_(line_));
 }
 
 }  // namespace weir::pipeline

@@ -14,7 +14,8 @@ namespace weir::pipeline {
 
 class Recorder final : public RecordSink {
  public:
-  using LineSink = std::function<void(std::string_view line)>;  // a whole line, newline included
+  /// Takes a whole line, newline included; answers how many lines were lost so far.
+  using LineSink = std::function<uint64_t(std::string_view line)>;
 
   Recorder(io::Loop& loop, telemetry::Registry& registry, const RecordMetrics& metrics, LineSink line_sink);
 

@@ -1,0 +1,91 @@
+#include "weir/pipeline/record/record_metrics.h"
+
+#include <array>
+#include <charconv>
+
+namespace weir::pipeline {
+
+RecordMetrics register_metrics(telemetry::Registry& r) {
+  const std::vector<std::string> route = {"operation", "provider", "model"};
+  auto with = [&](const char* more) {
+    std::vector<std::string> labels = route;
+    labels.emplace_back(more);
+    return labels;
+  };
+  return {
+      .requests =
+          r.add_counter("weir_requests_total", "Requests that entered the pipeline, by the status answered.",
+                        with("status")),
+      .errors =
+          r.add_counter("weir_errors_total", "Requests that did not end well, by reason.", with("reason")),
+      .duration =
+          r.add_histogram("weir_request_duration_seconds", "From the request head to the end of the answer.",
+                          route, telemetry::latency_bounds()),
+      .first_token =
+          r.add_histogram("weir_time_to_first_token_seconds",
+                          "From the request head to the first token (whole answers: to the answer).", route,
+                          telemetry::token_latency_bounds()),
+      .input_tokens =
+          r.add_counter("weir_input_tokens_total", "Input tokens as the model server reported them.", route),
+      .output_tokens = r.add_counter("weir_output_tokens_total",
+                                     "Output tokens as the model server reported them.", route),
+      .cached_input_tokens =
+          r.add_counter("weir_cached_input_tokens_total",
+                        "The part of the input tokens read from the provider's prompt cache.", route),
+      .reasoning_tokens = r.add_counter("weir_reasoning_tokens_total",
+                                        "The part of the output tokens spent on reasoning.", route),
+      .unmetered = r.add_counter("weir_unmetered_answers_total",
+                                 "Successful answers whose model server reported no usage.", route),
+      .in_flight = r.add_gauge("weir_requests_in_flight", "Requests in the pipeline now."),
+      .log_dropped = r.add_counter("weir_log_dropped_total",
+                                   "Log lines lost because the log could not be written in time."),
+  };
+}
+
+RecordCells::RecordCells(telemetry::Registry& registry, const RecordMetrics& metrics)
+    : shard_(registry.add_shard()),
+      metrics_(metrics),
+      in_flight_(shard_.series(metrics.in_flight, {})),
+      log_dropped_(shard_.series(metrics.log_dropped, {})) {}
+
+void RecordCells::record(const exchange::Exchange& e, MonoTime end) {
+  in_flight_.add(-1);
+  std::string_view operation = exchange::name(e.operation);
+  std::string_view provider = e.outcome.provider;
+  std::string_view model = e.route.model;
+
+  bool left = e.outcome.cancelled == io::CancelReason::kClientLeft;
+  std::array<char, 8> digits;
+  int status = left ? 499 : e.outcome.status;
+  auto digits_end = std::to_chars(digits.data(), digits.data() + digits.size(), status).ptr;
+  std::string_view status_text(digits.data(), static_cast<size_t>(digits_end - digits.data()));
+  shard_.series(metrics_.requests, {operation, provider, model, status_text}).add();
+
+  if (e.outcome.error || left) {
+    std::string_view reason = "client_left";
+    if (!left)
+      reason = e.outcome.error->reason.empty() ? name(e.outcome.error->code)
+                                               : std::string_view(e.outcome.error->reason);
+    shard_.series(metrics_.errors, {operation, provider, model, reason}).add();
+  }
+  if (e.outcome.attempts == 0) return;  // refused before any model server was asked
+
+  auto [duration, first_token] =
+      shard_.series_of({operation, provider, model}, metrics_.duration, metrics_.first_token);
+  duration.record(to_seconds(end - e.timeline.received));
+  if (e.timeline.first_token.ns != 0)
+    first_token.record(to_seconds(e.timeline.first_token - e.timeline.received));
+
+  auto count = [&](telemetry::Family<telemetry::Counter> family, const std::optional<int64_t>& tokens) {
+    if (tokens && *tokens > 0)
+      shard_.series(family, {operation, provider, model}).add(static_cast<double>(*tokens));
+  };
+  count(metrics_.input_tokens, e.usage.input_tokens);
+  count(metrics_.output_tokens, e.usage.output_tokens);
+  count(metrics_.cached_input_tokens, e.usage.cached_input_tokens);
+  count(metrics_.reasoning_tokens, e.usage.reasoning_tokens);
+  if (!e.usage.known() && !e.outcome.error && !left)
+    shard_.series(metrics_.unmetered, {operation, provider, model}).add();
+}
+
+}  // namespace weir::pipeline
