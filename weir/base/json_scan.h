@@ -86,27 +86,6 @@ inline const char* find_special(const char* p, const char* end, bool& high) {
   return end;
 }
 
-/// Length of the UTF-8 sequence at p (1 to 4), or 0 when the bytes there are none (RFC 3629: no overlong
-/// forms, no surrogates, nothing above U+10FFFF). Requires p < end.
-inline int utf8_length(const char* p, const char* end) {
-  auto at = [&](int i) { return static_cast<unsigned char>(p[i]); };
-  auto follows = [&](int i) { return (at(i) & 0xC0) == 0x80; };
-  unsigned char c = at(0);
-  if (c < 0x80) return 1;
-  if (c < 0xC2) return 0;
-  if (c < 0xE0) return end - p >= 2 && follows(1) ? 2 : 0;
-  if (c < 0xF0) {
-    if (end - p < 3 || !follows(1) || !follows(2)) return 0;
-    if (c == 0xE0 && at(1) < 0xA0) return 0;
-    if (c == 0xED && at(1) > 0x9F) return 0;
-    return 3;
-  }
-  if (c > 0xF4 || end - p < 4 || !follows(1) || !follows(2) || !follows(3)) return 0;
-  if (c == 0xF0 && at(1) < 0x90) return 0;
-  if (c == 0xF4 && at(1) > 0x8F) return 0;
-  return 4;
-}
-
 enum class Escape : uint8_t { kOk, kInvalid, kLoneSurrogate };
 
 /// Reads the escape at p (a backslash), moves p behind it and puts its `length` bytes of UTF-8 into `out`. A

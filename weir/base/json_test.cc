@@ -124,6 +124,8 @@ TEST(Json, RefusesBadStrings) {
   EXPECT_THAT(message("\"\\ud83d\""), HasSubstr("surrogate"));
   EXPECT_THAT(message("\"\\ude00\""), HasSubstr("surrogate"));
   EXPECT_THAT(message("\"\\ud83d\\u0041\""), HasSubstr("surrogate"));
+  EXPECT_THAT(message("\"\\ud83d\\ue000\""), HasSubstr("surrogate"));
+  EXPECT_THAT(message("\"\\ud83d\\ud83d\""), HasSubstr("surrogate"));
   EXPECT_THAT(message("{\"\\ud83d\":1}"), HasSubstr("surrogate"));
   EXPECT_THAT(message("\"a\nb\""), HasSubstr("control character"));
   EXPECT_THAT(message(std::string_view("\"a\0b\"", 5)), HasSubstr("control character"));

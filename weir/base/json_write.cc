@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "weir/base/json_scan.h"
+#include "weir/base/utf8.h"
 
 namespace weir::json {
 namespace {
@@ -49,7 +50,7 @@ void append_escape(std::string& out, char c) {
 void append_repaired(std::string& out, const char* p, const char* end) {
   const char* run = p;
   while (p < end) {
-    int n = scan::utf8_length(p, end);
+    int n = utf8_length(p, end);
     if (n > 0) {
       p += n;
       continue;
