@@ -1,0 +1,86 @@
+"""Whole-process tests: the real binary on a free port, against `weir mock` or a scripted upstream in Python.
+
+What is always true here: no test sleeps for an outcome (it waits for observable state, with a deadline), no port is
+fixed, and every gateway that a test starts must end with exit code 0 on SIGTERM unless the test ends it itself.
+
+    WEIR_BINARY=build/dev/weir .venv/bin/python -m pytest tests
+"""
+
+import os
+import pathlib
+import socket
+
+import pytest
+
+from harness import Gateway, Mock, Upstream, eventually
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def binary() -> str:
+    path = pathlib.Path(os.environ.get("WEIR_BINARY", "build/release/weir"))
+    path = path if path.is_absolute() else ROOT / path
+    if not os.access(path, os.X_OK):
+        pytest.fail(f"no program at {path}: build it, or name it in WEIR_BINARY", pytrace=False)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def mock(binary):
+    """One `weir mock` for all tests: what it does stands in each request's "mock" object."""
+    server = Mock(binary)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def gateway(binary, mock, tmp_path):
+    """Starts gateways: gateway() against the mock, gateway({...}) with these sections of the configuration instead."""
+    started = []
+
+    def start(config=None, **options) -> Gateway:
+        folder = tmp_path / f"weir-{len(started)}"
+        folder.mkdir()
+        g = Gateway(binary, folder, mock.url if config is None or isinstance(config, dict) else "", config, **options)
+        started.append(g)
+        return g
+
+    yield start
+    problems = [p for g in started if (p := g.finish())]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def upstream():
+    """Starts scripted upstreams: upstream(answer) where answer(connection, request) writes the bytes."""
+    started = []
+
+    def start(answer, **options) -> Upstream:
+        u = Upstream(answer, **options)
+        started.append(u)
+        return u
+
+    yield start
+    for u in started:
+        u.stop()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens: it was free a moment ago, and the kernel hands it out again last."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture
+def left(mock):
+    """Waits until the mock has seen one more client leave before the end than when the test began."""
+    before = mock.stats()["left"]
+
+    def check(more: int = 1) -> None:
+        eventually(lambda: mock.stats()["left"] >= before + more, "the model server was not told that the client left")
+        assert mock.stats()["left"] == before + more
+
+    return check
