@@ -51,7 +51,7 @@ bool within(std::string_view part, std::string_view whole) {
 }
 
 void check_promises(const RequestHead& h, std::string_view bytes, size_t consumed) {
-  check(consumed >= 18 && consumed <= bytes.size() && bytes.substr(consumed - 4, 4) == "\r\n\r\n");
+  check(consumed >= 16 && consumed <= bytes.size() && bytes.substr(consumed - 4, 4) == "\r\n\r\n");
   std::string_view head = bytes.substr(0, consumed);
   check(head.size() <= kLimits.block_bytes_max && h.target.size() <= kLimits.target_bytes_max);
   check(h.headers.size() <= kLimits.headers_max);

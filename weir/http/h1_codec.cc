@@ -1,12 +1,8 @@
 #include "weir/http/h1_codec.h"
 
-#include <emmintrin.h>
-#include <tmmintrin.h>
-
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cstring>
+
+#include "weir/http/h1_bytes.h"
 
 // How a head is read. The scanner is a state machine over the elements of a head (method, target, version,
 // header name, header value). Each element is a run of bytes of one class, so the work per byte is one search
@@ -19,34 +15,17 @@
 namespace weir::http {
 namespace {
 
-// A set of ASCII bytes, as a table (for the last few bytes) and as the two nibble tables of the pshufb
-// classification: bit h of low[l] is set if the byte 16*h+l belongs to the set. Bytes above 0x7f never
-// belong: pshufb yields 0 for them.
-struct ByteClass {
-  std::array<bool, 256> has{};
-  alignas(16) std::array<uint8_t, 16> low{};
-};
+using h1::ByteClass;
+using h1::is_alnum;
+using h1::is_token;
+using h1::kBareCr;
+using h1::kBareLf;
+using h1::kLengthMax;
+using h1::kToken;
+using h1::make_class;
+using h1::skip;
+using h1::skip_value;
 
-constexpr ByteClass make_class(auto member) {
-  ByteClass c;
-  for (unsigned b = 0; b < 128; ++b) {
-    if (!member(static_cast<char>(b))) continue;
-    c.has[b] = true;
-    c.low[b & 15] = static_cast<uint8_t>(c.low[b & 15] | (1u << (b >> 4)));
-  }
-  return c;
-}
-
-alignas(16) constexpr std::array<uint8_t, 16> kHighNibbleBit = {1, 2, 4, 8, 16, 32, 64, 128};
-
-constexpr bool is_alnum(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-constexpr bool is_token(char c) {
-  return is_alnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-constexpr ByteClass kToken = make_class(is_token);
 // Header names stop at '_' too, so that the common name pays nothing for the check of look-alikes.
 constexpr ByteClass kPlainToken = make_class([](char c) { return is_token(c) && c != '_'; });
 constexpr ByteClass kTarget = make_class([](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
@@ -59,45 +38,6 @@ constexpr ByteClass kHostV6 = make_class([](char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f') || c == ':' || c == '.';
 });
 
-constexpr std::array<bool, 256> kFieldValue = [] {
-  std::array<bool, 256> t{};
-  for (size_t b = 0; b < 256; ++b)
-    t[b] = (b >= 0x20 && b != 0x7f) || b == '\t';
-  return t;
-}();
-
-// The index of the first byte of [from, to) outside the class, or `to`.
-inline size_t skip(const ByteClass& c, const char* bytes, size_t from, size_t to) {
-  const __m128i low = _mm_load_si128(reinterpret_cast<const __m128i*>(c.low.data()));
-  const __m128i high = _mm_load_si128(reinterpret_cast<const __m128i*>(kHighNibbleBit.data()));
-  for (; to - from >= 16; from += 16) {
-    __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + from));
-    __m128i row = _mm_shuffle_epi8(low, v);
-    __m128i bit = _mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(15)));
-    __m128i outside = _mm_cmpeq_epi8(_mm_and_si128(row, bit), _mm_setzero_si128());
-    if (auto mask = static_cast<unsigned>(_mm_movemask_epi8(outside)); mask != 0)
-      return from + std::countr_zero(mask);
-  }
-  while (from < to && c.has[static_cast<unsigned char>(bytes[from])])
-    ++from;
-  return from;
-}
-
-// The same for field values: everything but control bytes, with TAB and bytes above 0x7f allowed.
-inline size_t skip_value(const char* bytes, size_t from, size_t to) {
-  for (; to - from >= 16; from += 16) {
-    __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + from));
-    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
-    control = _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\t')), control);
-    control = _mm_or_si128(control, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
-    if (auto mask = static_cast<unsigned>(_mm_movemask_epi8(control)); mask != 0)
-      return from + std::countr_zero(mask);
-  }
-  while (from < to && kFieldValue[static_cast<unsigned char>(bytes[from])])
-    ++from;
-  return from;
-}
-
 std::string_view between(std::string_view bytes, size_t begin, size_t end) {
   return {bytes.data() + begin, end - begin};
 }
@@ -109,8 +49,6 @@ std::string_view trim(std::string_view s) {
     s.remove_suffix(1);
   return s;
 }
-
-constexpr uint64_t kLengthMax = (uint64_t{1} << 63) - 1;
 
 std::optional<uint64_t> parse_length(std::string_view digits) {
   if (digits.empty()) return std::nullopt;
@@ -169,8 +107,6 @@ void for_each_member(std::string_view list, auto each) {
   }
 }
 
-constexpr std::string_view kBareLf = "line ends in a bare LF";
-constexpr std::string_view kBareCr = "CR without LF";
 constexpr std::string_view kVersionWhat = "only HTTP/1.0 and HTTP/1.1 are spoken";
 constexpr size_t kMethodBytesMax = 32;  // the longest registered one has 17
 
@@ -360,8 +296,8 @@ ParseOutcome HeadScanner::status_line(std::string_view bytes) {
         return refuse(bytes[p.at] == '\n' ? kBareLf : "control byte in the reason phrase");
       if (p.at + 1 == bytes.size()) return need_more(bytes);
       if (bytes[p.at + 1] != '\n') return refuse(kBareCr);
+      p.reason_begin = p.mark;
       p.reason_end = p.at;
-      p.method_end = p.mark;  // where the reason begins
       p.at += 2;
       p.stage = Stage::kLine;
       return {ParseState::kComplete};
@@ -517,7 +453,7 @@ ParseOutcome HeadScanner::response(std::string_view bytes, std::string_view requ
   if (done.state != ParseState::kComplete) return done;
 
   out.status = p.status;
-  out.reason = between(bytes, p.method_end, p.reason_end);
+  out.reason = between(bytes, p.reason_begin, p.reason_end);
   out.minor_version = p.minor_version;
   out.content_length = p.content_length;
   out.chunked = p.transfer_encoding;
@@ -529,142 +465,6 @@ ParseOutcome HeadScanner::response(std::string_view bytes, std::string_view requ
   if (never_body && (out.chunked || out.content_length.value_or(0) != 0)) out.keep_alive = false;
   progress_ = {};
   return done;
-}
-
-// -------------------------------------------------------------------------------------------- the chunked
-// framing
-
-namespace {
-
-constexpr int kChunkDigitsMax = 16;
-constexpr uint32_t kExtensionBytesMax = 256;
-constexpr uint32_t kTrailerBytesMax = 8192;
-
-constexpr int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-bool token(char c) {
-  return kToken.has[static_cast<unsigned char>(c)];
-}
-bool field_value(char c) {
-  return kFieldValue[static_cast<unsigned char>(c)];
-}
-
-}  // namespace
-
-void ChunkedDecoder::reset() {
-  *this = {};
-}
-
-// Returns why the byte is refused, or nothing. Not called in kData.
-std::string_view ChunkedDecoder::frame_byte(char c) {
-  auto next = [this](State s) {
-    state_ = s;
-    return std::string_view();
-  };
-  auto refused = [c](std::string_view what) { return c == '\n' ? kBareLf : what; };
-  if (state_ >= State::kExtensionFirst && state_ <= State::kAfterQuoted && c != '\r' &&
-      ++extension_bytes_ > kExtensionBytesMax)
-    return "chunk extensions are too long";
-  if (state_ >= State::kTrailerFirst && ++trailer_bytes_ > kTrailerBytesMax) return "trailers are too long";
-  switch (state_) {
-    case State::kSizeFirst:
-    case State::kSize: {
-      if (int d = hex_digit(c); d >= 0) {
-        if (++digits_ > kChunkDigitsMax || left_ > (kLengthMax >> 4)) return "chunk size is too large";
-        left_ = left_ << 4 | static_cast<uint64_t>(d);
-        return next(State::kSize);
-      }
-      if (state_ == State::kSizeFirst) return refused("chunk size is not a hexadecimal number");
-      if (c == '\r') return next(State::kSizeLf);
-      if (c == ';') return next(State::kExtensionFirst);
-      return refused("chunk size is not a hexadecimal number");
-    }
-    case State::kExtensionFirst:
-    case State::kExtension:
-      if (token(c)) return next(State::kExtension);
-      if (state_ == State::kExtensionFirst) return refused("chunk extension has no name");
-      if (c == '=') return next(State::kValueFirst);
-      [[fallthrough]];
-    case State::kAfterQuoted:
-      if (c == ';') return next(State::kExtensionFirst);
-      if (c == '\r') return next(State::kSizeLf);
-      return refused("byte not allowed in a chunk extension");
-    case State::kValueFirst:
-      if (c == '"') return next(State::kQuoted);
-      if (token(c)) return next(State::kValue);
-      return refused("chunk extension has no value");
-    case State::kValue:
-      if (token(c)) return next(State::kValue);
-      if (c == ';') return next(State::kExtensionFirst);
-      if (c == '\r') return next(State::kSizeLf);
-      return refused("byte not allowed in a chunk extension");
-    case State::kQuoted:
-      if (c == '"') return next(State::kAfterQuoted);
-      if (c == '\\') return next(State::kQuotedPair);
-      if (!field_value(c)) return refused("byte not allowed in a quoted chunk extension");
-      return {};
-    case State::kQuotedPair:
-      if (!field_value(c)) return refused("byte not allowed in a quoted chunk extension");
-      return next(State::kQuoted);
-    case State::kSizeLf:
-      if (c != '\n') return kBareCr;
-      digits_ = 0;
-      extension_bytes_ = 0;
-      return next(left_ == 0 ? State::kTrailerFirst : State::kData);
-    case State::kDataCr:
-      if (c != '\r') return refused("chunk is longer than its size");
-      return next(State::kDataLf);
-    case State::kDataLf:
-      if (c != '\n') return kBareCr;
-      return next(State::kSizeFirst);
-    case State::kTrailerFirst:
-      if (c == '\r') return next(State::kLastLf);
-      [[fallthrough]];
-    case State::kTrailerName:
-      if (c == ':' && state_ == State::kTrailerName) return next(State::kTrailerValue);
-      if (!token(c)) return refused("trailer name is not a token");
-      return next(State::kTrailerName);
-    case State::kTrailerValue:
-      if (c == '\r') return next(State::kTrailerLf);
-      if (!field_value(c)) return refused("control byte in a trailer value");
-      return {};
-    case State::kTrailerLf:
-      if (c != '\n') return kBareCr;
-      return next(State::kTrailerFirst);
-    case State::kLastLf:
-      if (c != '\n') return kBareCr;
-      return next(State::kDone);
-    case State::kData:
-    case State::kDone:
-      break;
-  }
-  return "bytes after the last chunk";
-}
-
-ChunkedDecoder::Step ChunkedDecoder::decode(std::span<char> bytes) {
-  if (!refusal_.empty()) return {ParseState::kInvalid, 0, 0, refusal_};
-  size_t at = 0;
-  size_t payload = 0;
-  while (at < bytes.size() && state_ != State::kDone) {
-    if (state_ == State::kData) {
-      size_t n = static_cast<size_t>(std::min<uint64_t>(left_, bytes.size() - at));
-      if (payload != at) std::memmove(bytes.data() + payload, bytes.data() + at, n);
-      payload += n;
-      at += n;
-      left_ -= n;
-      if (left_ == 0) state_ = State::kDataCr;
-    } else if (refusal_ = frame_byte(bytes[at]); !refusal_.empty()) {
-      return {ParseState::kInvalid, at, payload, refusal_};
-    } else {
-      ++at;
-    }
-  }
-  return {state_ == State::kDone ? ParseState::kComplete : ParseState::kIncomplete, at, payload, {}};
 }
 
 }  // namespace weir::http

@@ -120,7 +120,7 @@ class HeadScanner {
     size_t method_begin = 0, method_end = 0;
     size_t target_end = 0;  // it begins one after method_end
     size_t authority_begin = 0, authority_end = 0, path_begin = 0, path_end = 0;
-    size_t reason_end = 0;
+    size_t reason_begin = 0, reason_end = 0;
     size_t headers = 0;  // pushed to `out` so far
     const char* base = nullptr;
     std::optional<size_t> host;  // its index

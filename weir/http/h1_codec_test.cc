@@ -463,6 +463,7 @@ TEST(ChunkedDecoder, Refuses) {
            "5\r\nhello\n",
            "5\r\nhello!\r\n",
            "5\r\nhell\r\n0",
+           "5\r\nhello\rX",
            "g\r\n",
            "8000000000000000\r\n",
            "00000000000000000\r\n",
