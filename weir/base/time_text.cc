@@ -12,4 +12,18 @@ std::string rfc3339(WallTime time) {
                      second / 60 % 60, second % 60, time.unix_ns / 1'000'000 % 1000);
 }
 
+std::string_view TimeText::rfc3339(WallTime time) {
+  if (time.unix_s() != second_) {
+    second_ = time.unix_s();
+    text_ = weir::rfc3339(time);
+    return text_;
+  }
+  int64_t millisecond = time.unix_ns / 1'000'000 % 1000;
+  for (size_t digit = 3; digit > 0; --digit) {  // "....:30.123Z": the three digits before the Z
+    text_[text_.size() - 5 + digit] = static_cast<char>('0' + millisecond % 10);
+    millisecond /= 10;
+  }
+  return text_;
+}
+
 }  // namespace weir

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "weir/base/clock.h"
 
@@ -9,5 +10,16 @@ namespace weir {
 
 /// "2026-11-21T08:15:30.123Z" (UTC, milliseconds). Requires: time >= 0.
 std::string rfc3339(WallTime time);
+
+/// The same for many times in a row: the calendar is worked out once a second. Not thread-safe.
+class TimeText {
+ public:
+  /// Valid until the next call.
+  std::string_view rfc3339(WallTime time);
+
+ private:
+  int64_t second_ = -1;
+  std::string text_;
+};
 
 }  // namespace weir

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "weir/base/assert.h"
+#include "weir/io/frame_pool.h"
 
 namespace weir::io {
 
@@ -32,6 +33,9 @@ struct FinalAwait {
 };
 
 struct PromiseBase {
+  static void* operator new(size_t bytes) { return FramePool::allocate(bytes); }
+  static void operator delete(void* frame, size_t bytes) { FramePool::release(frame, bytes); }
+
   std::coroutine_handle<> continuation = std::noop_coroutine();
   std::suspend_always initial_suspend() noexcept { return {}; }
   FinalAwait final_suspend() noexcept { return {}; }

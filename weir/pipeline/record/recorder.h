@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "weir/base/time_text.h"
 #include "weir/io/loop.h"
 #include "weir/pipeline/record/record_metrics.h"
 #include "weir/pipeline/record/record_sink.h"
@@ -30,6 +31,7 @@ class Recorder final : public RecordSink {
   RecordCells cells_;
   LineSink line_sink_;
   std::string line_;
+  TimeText now_;
   bool log_requests_ = true;
 };
 
