@@ -59,8 +59,7 @@ Result<void> Gateway::start() {
   return {};
 }
 
-// ------------------------------------------------------------------------------------------------------
-// local models
+// ------------------------------------------------------------------------------ local models
 
 Result<void> Gateway::start_local_models(const Settings& settings) {
   std::vector<LocalProviderRun> runs;
@@ -98,8 +97,7 @@ io::Task<void> Gateway::stop_local_models() {
   local_runs_.clear();
 }
 
-// ------------------------------------------------------------------------------------------------------------
-// reload
+// ------------------------------------------------------------------------------------ reload
 
 void Gateway::reload(std::shared_ptr<const Settings> settings) {
   auto needs_restart = [&](std::string_view what, bool changed) {
@@ -133,8 +131,7 @@ std::string Gateway::metrics_text() {
   return text;
 }
 
-// -------------------------------------------------------------------------------------------------------------
-// drain
+// ------------------------------------------------------------------------------------- drain
 
 namespace {
 

@@ -171,7 +171,7 @@ enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
 
 struct LogSettings {
   LogLevel level = LogLevel::kInfo;
-  std::string file = "-";  // "-": standard error
+  std::string file = "-";  // "-": standard output
   bool requests = true;    // a line for each request
   friend bool operator==(const LogSettings&, const LogSettings&) = default;
 };

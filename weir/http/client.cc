@@ -65,8 +65,7 @@ void ClientConnection::discard() {
   pool_.give_back(ClientConnectionPtr(this), false);
 }
 
-// ----------------------------------------------------------------------------------------------------------
-// the pool
+// ---------------------------------------------------------------------------------- the pool
 
 ConnectionPool::ConnectionPool(io::Loop& loop, ClientOptions options)
     : loop_(loop), options_(std::move(options)) {}
@@ -123,8 +122,7 @@ void ConnectionPool::give_back(ClientConnectionPtr connection, bool reusable) {
   if (released_.has_waiters()) released_.notify();
 }
 
-// ----------------------------------------------------------------------------------------------------------
-// the call
+// ---------------------------------------------------------------------------------- the call
 
 ClientCall::~ClientCall() {
   if (!connection_) return;

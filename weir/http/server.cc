@@ -226,8 +226,7 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max) {
   co_return body;
 }
 
-// ---------------------------------------------------------------------------------------------------------
-// the server
+// -------------------------------------------------------------------------------- the server
 
 Server::Server(io::Loop& loop, Handler& handler, ServerOptions options)
     : loop_(loop), handler_(handler), options_(options) {}
