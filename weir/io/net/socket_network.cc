@@ -30,7 +30,13 @@ Task<Result<std::unique_ptr<SocketStream>>> SocketNetwork::connect_plain(const A
   std::string failures;
   for (const SocketAddress& address : addresses) {
     if (cancel.requested()) break;
-    CO_TRY(auto stream, SocketStream::open(loop_.io(), address.family(), peer_name(address.storage)));
+    if (!failures.empty()) failures += "; ";
+    auto opened = SocketStream::open(loop_.io(), address.family(), peer_name(address.storage));
+    if (!opened) {  // no IPv6 on this machine, or no descriptors left
+      failures += opened.error().message;
+      continue;
+    }
+    std::unique_ptr<SocketStream> stream = std::move(*opened);
     OperationWait attempt(*stream, cancel, [&](Completion& c) -> std::optional<IoResult> {
       stream->start_connect(address.get(), address.length, c);
       return std::nullopt;
@@ -38,7 +44,6 @@ Task<Result<std::unique_ptr<SocketStream>>> SocketNetwork::connect_plain(const A
     IoResult result = co_await attempt;
     if (result.ok()) co_return stream;
     if (result.status == IoStatus::kCancelled) break;
-    if (!failures.empty()) failures += "; ";
     failures += fmt::format("{}: {}", address.to_address().to_string(), strerror(stream->last_error()));
   }
   if (cancel.requested()) co_return cancelled(to, cancel);
