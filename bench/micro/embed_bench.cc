@@ -1,7 +1,6 @@
-// Milliseconds to embed one text, tokenizer included, one thread. Needs the models of scripts/setup
-// (WEIR_CACHE, or
-// ~/.cache/weir). One core, so that nothing else is measured:
-//   taskset -c 1 build/release/embed_bench
+// Milliseconds to embed one text, tokenizer included, one thread and one core. Needs `scripts/setup
+// --models`:
+//   WEIR_MODELS_DIR=$(scripts/setup --models-dir) taskset -c 1 build/release/embed_bench
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -12,15 +11,13 @@
 
 namespace {
 
-std::string models_root() {
-  for (const char* name : {"WEIR_TEST_MODELS_DIR", "WEIR_CACHE"})
-    if (const char* dir = std::getenv(name)) return dir;
-  const char* home = std::getenv("HOME");
-  return std::string(home ? home : "") + "/.cache/weir";
+std::string model_file(const char* name) {
+  const char* dir = std::getenv("WEIR_MODELS_DIR");
+  return std::string(dir ? dir : ".") + "/" + name;
 }
 
 std::string tokenizer_json() {
-  std::ifstream in(models_root() + "/models/bge-small-en-v1.5-q-tokenizer.json");
+  std::ifstream in(model_file("embed-tokenizer.json"));
   std::stringstream text;
   text << in.rdbuf();
   return text.str();
@@ -37,10 +34,9 @@ std::string text_of(int64_t tokens) {
 }
 
 void embed_text(benchmark::State& state) {
-  auto embedder =
-      weir::embed::Embedder::open({.library_path = models_root() + "/lib/libonnxruntime.so.1.31.1",
-                                   .model_path = models_root() + "/models/bge-small-en-v1.5-q.onnx",
-                                   .tokenizer_json = tokenizer_json()});
+  auto embedder = weir::embed::Embedder::open({.library_path = model_file("libonnxruntime.so"),
+                                               .model_path = model_file("embed.onnx"),
+                                               .tokenizer_json = tokenizer_json()});
   if (!embedder) return state.SkipWithError(embedder.error().message.c_str());
   std::string text = text_of(state.range(0));
   for (auto _ : state) {

@@ -42,13 +42,12 @@ void for_each_row(const std::string& name, F&& f) {
     f(json::elements_of(row.raw));
 }
 
-/// WEIR_TEST_MODELS_DIR, else WEIR_CACHE, else ~/.cache/weir: lib/ and models/ as scripts/setup lays them
-/// out.
+/// The folder of links that `scripts/setup --models` makes.
 struct TestModels {
   std::filesystem::path root;
-  std::string library() const { return root / "lib/libonnxruntime.so.1.31.1"; }
-  std::string model() const { return root / "models/bge-small-en-v1.5-q.onnx"; }
-  std::string tokenizer() const { return root / "models/bge-small-en-v1.5-q-tokenizer.json"; }
+  std::string library() const { return root / "libonnxruntime.so"; }
+  std::string model() const { return root / "embed.onnx"; }
+  std::string tokenizer() const { return root / "embed-tokenizer.json"; }
   bool present() const {
     for (const std::string& path : {library(), model(), tokenizer()})
       if (!std::filesystem::exists(path)) return false;
@@ -56,11 +55,19 @@ struct TestModels {
   }
 };
 
+/// WEIR_MODELS_DIR (scripts/test sets it), else any models-* folder of the cache that scripts/setup keeps.
 inline TestModels test_models() {
-  if (const char* dir = std::getenv("WEIR_TEST_MODELS_DIR")) return {dir};
-  if (const char* dir = std::getenv("WEIR_CACHE")) return {dir};
+  if (const char* dir = std::getenv("WEIR_MODELS_DIR")) return {dir};
+  const char* cache = std::getenv("WEIR_CACHE");
   const char* home = std::getenv("HOME");
-  return {std::filesystem::path(home ? home : "/") / ".cache/weir"};
+  std::filesystem::path root =
+      cache ? std::filesystem::path(cache) : std::filesystem::path(home ? home : "/") / ".cache/weir";
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(root, none))
+    if (TestModels models{entry.path()};
+        entry.path().filename().string().starts_with("models-") && models.present())
+      return models;
+  return {root};
 }
 
 /// A file under the system's temporary directory, gone with this object.

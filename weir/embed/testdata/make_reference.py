@@ -4,7 +4,7 @@
   python3 -m venv v && v/bin/pip install tokenizers==0.23.3 onnxruntime==1.31.1 numpy
   v/bin/python weir/embed/testdata/make_reference.py MODELS_DIR
 
-MODELS_DIR holds bge-small-en-v1.5-q.onnx and its tokenizer.json (scripts/setup fetches them).
+MODELS_DIR holds embed.onnx and embed-tokenizer.json (scripts/setup --models-dir names it).
 
 mini_tokenizer.json        a tokenizer with the pieces that the cases below use, renumbered: small, always there
 wordpiece_reference.json   [text, ids] by tokenizers, with the mini tokenizer
@@ -56,7 +56,7 @@ def write(name, rows):
 
 def mini(models):
     """The real tokenizer.json with the vocabulary its own encodings of the cases use, letters, and a few decoys."""
-    config = json.loads((models / "bge-small-en-v1.5-q-tokenizer.json").read_text())
+    config = json.loads((models / "embed-tokenizer.json").read_text())
     full = Tokenizer.from_str(json.dumps(config))
     used = {t for text in WORDPIECE_TEXTS for t in full.encode(text).tokens}
     letters = {f"{p}{c}" for p in ("", "##") for c in "abcdefghijklmnopqrstuvwxyz"}
@@ -87,8 +87,8 @@ def main():
     write("wordpiece_reference.json", [[t, tokenizer.encode(t).ids] for t in WORDPIECE_TEXTS])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(models / "bge-small-en-v1.5-q.onnx"), options, providers=["CPUExecutionProvider"])
-    full = Tokenizer.from_file(str(models / "bge-small-en-v1.5-q-tokenizer.json"))
+    session = onnxruntime.InferenceSession(str(models / "embed.onnx"), options, providers=["CPUExecutionProvider"])
+    full = Tokenizer.from_file(str(models / "embed-tokenizer.json"))
     ids = [full.encode(t).ids for t in EMBEDDING_TEXTS]
     write("embedding_reference.json", [[t, len(i), vector(session, i)] for t, i in zip(EMBEDDING_TEXTS, ids)])
 
