@@ -43,13 +43,6 @@ class BodyReader {
   bool has_length() const { return framing_ == Framing::kLength; }
   Inbox& inbox() { return inbox_; }
 
-  /// For a reader that goes on by itself from inbox().stream(): `n` bytes of a kLength body were read around
-  /// the inbox.
-  void skip_length(uint64_t n) {
-    left_ -= n;
-    complete_ = left_ == 0;
-  }
-
  private:
   enum class Framing : uint8_t { kLength, kChunked, kUntilClose };
   void begin(Framing framing, uint64_t length) {

@@ -22,8 +22,7 @@ void Inbox::reserve(size_t n) {
 }
 
 void Inbox::shrink() {
-  WEIR_ASSERT(!reading_);
-  if (!empty() || capacity_ <= kInitialBytes) return;
+  if (reading_ || !empty() || capacity_ <= kInitialBytes) return;
   storage_.reset();
   capacity_ = begin_ = end_ = 0;
 }
@@ -86,6 +85,13 @@ void Inbox::More::await_suspend(std::coroutine_handle<> h) {
   inbox_.waiter_ = this;
   cancel_.add(*this);
   if (loop_) loop_->arm(*this, timeout_);
+}
+
+void Inbox::More::on_timer() {
+  timed_out_ = true;
+  CancelNode::unlink();
+  inbox_.waiter_ = nullptr;
+  handle_.resume();
 }
 
 io::IoStatus Inbox::More::await_resume() {

@@ -52,7 +52,7 @@ class Inbox final : io::Completion {
   size_t room() const { return capacity_ - end_; }
   /// Makes room for `n` more bytes, moving what is held. Requires: !reading().
   void reserve(size_t n);
-  /// Gives the buffer back when it is empty and larger than the initial size. Requires: !reading().
+  /// Gives the buffer back when it is empty, larger than the initial size and no read is under way into it.
   void shrink();
 
   /// Keeps a read under way (when there is room and the stream lives). Never moves bytes(). The watcher may
@@ -61,7 +61,8 @@ class Inbox final : io::Completion {
   InboxWatcher* watcher = nullptr;
 
   /// co_await more(cancel[, loop, timeout]): resumes when bytes were added (kOk), or with the stream's end,
-  /// kCancelled or kTimedOut. Not armed: moves bytes() to make room. Requires: no other waiter.
+  /// kCancelled or kTimedOut. Not armed: moves bytes() to make room. Requires: no other waiter. After
+  /// kTimedOut the stream lives and its read stays under way: there may be an answer to give (408).
   class More;
   More more(io::Cancel& cancel);
   More more(io::Cancel& cancel, io::Loop& loop, Duration timeout);
@@ -92,11 +93,11 @@ class Inbox::More final : io::CancelNode, io::Timer {
 
  private:
   friend class Inbox;
-  void on_cancel(io::CancelReason) override { inbox_.stream_.abort(); }
-  void on_timer() override {
-    timed_out_ = true;
+  void on_cancel(io::CancelReason) override {
+    disarm();
     inbox_.stream_.abort();
   }
+  void on_timer() override;
   Inbox& inbox_;
   io::Cancel& cancel_;
   io::Loop* loop_;

@@ -8,6 +8,8 @@ namespace {
 
 constexpr size_t kJoinBytesMax =
     16 * 1024;  // a body up to this size is copied behind its head: one piece, one write
+// A write's time limit counts for this much: a client that reads slowly but steadily is not cut off.
+constexpr size_t kWriteBytesMax = 256 * 1024;
 
 void append_number(std::string& out, uint64_t value, int base = 10) {
   std::array<char, 24> digits;
@@ -83,13 +85,24 @@ void ResponseWriter::append_head(int status, HeaderList headers) {
       .append("\r\n");
   for (const Header& h : headers)
     head_.append(h.name).append(": ").append(h.value).append("\r\n");
-  if (connection_.closing_) connection_.keep_alive_ = false;
+  // What is left of the request's body decides whether another request can follow. A client that waits for
+  // "100 Continue" and gets a final answer may send the body or leave it: what comes next could be either.
+  ServerConnection& c = connection_;
+  if (c.closing_ || c.continue_due_ || c.body_.length_left() > c.options_.unread_body_bytes_max)
+    c.keep_alive_ = false;
+}
+
+void ResponseWriter::append_connection() {
+  if (!connection_.keep_alive_)
+    head_.append("Connection: close\r\n");
+  else if (connection_.head_.minor_version == 0)
+    head_.append("Connection: keep-alive\r\n");  // closing is what 1.0 takes silence for
 }
 
 io::Task<bool> ResponseWriter::send(int status, HeaderList headers, std::string_view body) {
   WEIR_ASSERT(!started_);
   append_head(status, headers);
-  if (!connection_.keep_alive_) head_.append("Connection: close\r\n");
+  append_connection();
   head_.append("Content-Length: ");
   append_number(head_, body.size());
   head_.append("\r\n\r\n");
@@ -109,14 +122,15 @@ void ResponseWriter::begin(int status, HeaderList headers) {
   chunked_ = connection_.head_.minor_version >= 1;
   if (!chunked_)
     connection_.keep_alive_ = false;  // HTTP/1.0: the end of the connection is the end of the body
-  if (!connection_.keep_alive_) head_.append("Connection: close\r\n");
+  append_connection();
   if (chunked_) head_.append("Transfer-Encoding: chunked\r\n");
   head_.append("\r\n");
+  head_only_ = connection_.head_.method == "HEAD";
 }
 
 io::Task<bool> ResponseWriter::write(std::string_view bytes) {
   body_bytes_ += bytes.size();
-  if (connection_.head_.method == "HEAD") bytes = {};
+  if (head_only_) bytes = {};
   if (!chunked_ || bytes.empty()) return put({head_, bytes, {}});
   append_number(head_, bytes.size(), 16);
   head_.append("\r\n");
@@ -126,7 +140,7 @@ io::Task<bool> ResponseWriter::write(std::string_view bytes) {
 io::Task<bool> ResponseWriter::end(std::string_view last) {
   body_bytes_ += last.size();
   complete_ = true;
-  if (connection_.head_.method == "HEAD") last = {};
+  if (head_only_) return put({head_, {}, {}});
   if (!chunked_) return put({head_, last, {}});
   if (last.empty()) return put({head_, "0\r\n\r\n", {}});
   append_number(head_, last.size(), 16);
@@ -136,8 +150,16 @@ io::Task<bool> ResponseWriter::end(std::string_view last) {
 
 io::Task<bool> ResponseWriter::put(std::array<std::string_view, 3> pieces) {
   io::Cancel& scope = *(connection_.request_scope_ ? connection_.request_scope_ : &connection_.scope_);
-  io::IoStatus status = co_await TimedWrite(*connection_.stream_, pieces, scope, connection_.server_.loop_,
-                                            connection_.options_.write_timeout);
+  io::IoStatus status = io::IoStatus::kOk;
+  for (std::string_view rest = pieces[1]; status == io::IoStatus::kOk;) {
+    pieces[1] = rest.substr(0, kWriteBytesMax);
+    rest.remove_prefix(pieces[1].size());
+    std::span<const std::string_view> now(pieces.data(), rest.empty() ? 3 : 2);
+    status = co_await TimedWrite(*connection_.stream_, now, scope, connection_.server_.loop_,
+                                 connection_.options_.write_timeout);
+    if (rest.empty()) break;
+    pieces[0] = {};
+  }
   head_.clear();
   if (status == io::IoStatus::kOk) co_return true;
   complete_ = false;

@@ -28,6 +28,12 @@ void rebase(RequestHead& head, std::string_view from, const std::string& to) {
 constexpr Duration kSlowBodyGrace = seconds(10);
 constexpr double kSlowBodyBytesPerSecond = 500;
 
+// How long a body that nobody reads is waited for, in all: a client that drips it must not hold a connection.
+constexpr Duration kSkipTime = seconds(5);
+constexpr Duration kLingerTime = seconds(2);
+
+constexpr size_t kHeadBytesKept = 16 * 1024;  // of an idle connection's copy of its last head
+
 }  // namespace
 
 // ------------------------------------------------------------------------------------------- the life of a
@@ -44,6 +50,8 @@ io::Task<void> ServerConnection::run() {
 io::Task<bool> ServerConnection::read_head() {
   body_.release();
   scanner_.reset();
+  head_.clear();
+  if (head_bytes_.capacity() > kHeadBytesKept) std::string().swap(head_bytes_);
   bool begun = !inbox_.empty();
   MonoTime first_byte = begun ? server_.loop_.now() : MonoTime{};
   ParseOutcome outcome{};
@@ -55,7 +63,9 @@ io::Task<bool> ServerConnection::read_head() {
     Duration left = options_.idle_timeout;
     if (begun)
       left = std::max<Duration>(options_.header_timeout - (server_.loop_.now() - first_byte), Duration(0));
+    idle_ = !begun;
     io::IoStatus status = co_await inbox_.more(scope_, server_.loop_, left);
+    idle_ = false;
     if (status == io::IoStatus::kTimedOut && begun) {
       co_await refuse(make_error(ErrorCode::kRequestTimeout, "the request head took too long to arrive"));
       co_return false;
@@ -81,11 +91,12 @@ io::Task<bool> ServerConnection::handle() {
     body_.begin_chunked();
   else
     body_.begin_length(head_.content_length.value_or(0));
+  continue_due_ = head_.expect_continue && !body_.complete();
 
   io::Cancel request_scope(scope_);
   request_scope_ = &request_scope;
   ++server_.in_flight_;
-  if (body_.complete()) inbox_.arm();
+  if (body_.complete()) watch();
 
   Request request{head_, request_scope, stream_->peer(), *this};
   ResponseWriter response(*this);
@@ -94,23 +105,28 @@ io::Task<bool> ServerConnection::handle() {
   --server_.in_flight_;
   request_scope_ = nullptr;
   if (!response.complete() || inbox_.status() != io::IoStatus::kOk) co_return false;
-  if (!keep_alive_) {
-    if (!body_.complete()) co_await linger();
-    co_return false;
-  }
-  if (!body_.complete()) co_return co_await skip_body();
-  co_return true;
+  if (keep_alive_ && co_await skip_body()) co_return true;
+  if (!body_.complete() || !inbox_.empty()) co_await linger();
+  co_return false;
+}
+
+// From here on the client's leaving is noticed at once.
+void ServerConnection::watch() {
+  inbox_.shrink();
+  inbox_.arm();
 }
 
 void ServerConnection::on_inbox(io::IoStatus status) {
   if (status == io::IoStatus::kOk)
     inbox_.arm();  // pipelined bytes: go on watching while there is room
-  else if (request_scope_)
+  else if (request_scope_ && status != io::IoStatus::kCancelled)  // cancelled: we ended it ourselves
     request_scope_->request(io::CancelReason::kClientLeft);
 }
 
 io::Task<void> ServerConnection::refuse(Error error) {
   keep_alive_ = false;
+  continue_due_ = false;
+  head_.clear();  // what a refused head left in it is not to be relied on
   body_.begin_none();
   ResponseWriter response(*this);
   std::string body = server_.handler_.error_body(error);
@@ -126,17 +142,23 @@ io::Task<void> ServerConnection::turn_away() {
 // Closing with unread bytes makes the kernel send a reset, which can destroy the answer before the client
 // reads it: what still comes is read and dropped for a while (RFC 9112 section 9.6).
 io::Task<void> ServerConnection::linger() {
+  io::Cancel scope(scope_);
+  io::Timeout bound(scope, io::CancelReason::kClientSlow);
+  server_.loop_.arm(bound, kLingerTime);
   size_t dropped = 0;
   body_.release();
   while (dropped < options_.unread_body_bytes_max) {
     dropped += inbox_.size();
     inbox_.consume(inbox_.size());
-    if (co_await inbox_.more(scope_, server_.loop_, seconds(1)) != io::IoStatus::kOk) co_return;
+    if (co_await inbox_.more(scope) != io::IoStatus::kOk) co_return;
   }
 }
 
 io::Task<bool> ServerConnection::skip_body() {
-  if (body_.has_length() && body_.length_left() > options_.unread_body_bytes_max) co_return false;
+  if (body_.complete()) co_return true;
+  io::Cancel scope(scope_);
+  io::Timeout bound(scope, io::CancelReason::kClientSlow);
+  server_.loop_.arm(bound, kSkipTime);
   size_t skipped = 0;
   for (;;) {
     BodyReader::Piece piece = body_.take();
@@ -145,14 +167,13 @@ io::Task<bool> ServerConnection::skip_body() {
     if (skipped > options_.unread_body_bytes_max) co_return false;
     if (piece.state == BodyReader::State::kData) continue;
     if (piece.state != BodyReader::State::kNothing) co_return false;
-    if (co_await inbox_.more(scope_, server_.loop_, seconds(5)) != io::IoStatus::kOk) co_return false;
+    if (co_await inbox_.more(scope) != io::IoStatus::kOk) co_return false;
   }
 }
 
 void ServerConnection::drain() {
   closing_ = true;
-  bool idle = !request_scope_ && inbox_.empty();
-  if (idle) scope_.request(io::CancelReason::kShutdown);
+  if (idle_) scope_.request(io::CancelReason::kShutdown);
 }
 
 void ServerConnection::close(io::CancelReason reason) {
@@ -171,12 +192,13 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max) {
                 "the request body is larger than " + std::to_string(bytes_max) + " bytes");
   };
   if (c.body_.length_left() > bytes_max) co_return too_large();
-  if (head.expect_continue && c.inbox_.empty() && !c.body_.complete()) {
+  if (c.continue_due_ && c.inbox_.empty()) {
     std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     auto status =
         co_await TimedWrite(*c.stream_, {&go_on, 1}, cancel, c.server_.loop(), c.options_.write_timeout);
     if (status != io::IoStatus::kOk) co_return fail(ErrorCode::kCancelled, "the client left");
   }
+  c.continue_due_ = false;
   json::PaddedBuffer body;
   if (c.body_.has_length()) body.reserve(static_cast<size_t>(c.body_.length_left()));
   io::Loop& loop = c.server_.loop();
@@ -194,21 +216,11 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max) {
     if (piece.state == BodyReader::State::kTruncated)
       co_return fail(ErrorCode::kCancelled, "the client left");
 
-    // A long body of known length is read straight into its place.
-    io::IoStatus status;
-    if (c.body_.length_left() >= Inbox::kInitialBytes) {
-      io::Cancel scope(cancel);
-      io::Timeout idle(scope, io::CancelReason::kClientSlow);
-      loop.arm(idle, c.options_.body_idle_timeout);
-      size_t have = body.size();
-      body.resize_uninitialized(have + static_cast<size_t>(c.body_.length_left()));
-      io::IoResult got = co_await io::read(*c.stream_, {body.data() + have, body.size() - have}, scope);
-      body.resize_uninitialized(have + got.bytes);
-      c.body_.skip_length(got.bytes);
-      status = scope.reason() == io::CancelReason::kClientSlow ? io::IoStatus::kTimedOut : got.status;
-    } else {
-      status = co_await c.inbox_.more(cancel, loop, c.options_.body_idle_timeout);
-    }
+    // A long body comes in few large reads. They go through the inbox and not straight into their place: one
+    // that times out stays under way, and needs a buffer that outlives this call.
+    if (!c.inbox_.reading())
+      c.inbox_.reserve(static_cast<size_t>(std::min<uint64_t>(c.body_.length_left(), Inbox::kBurstBytes)));
+    io::IoStatus status = co_await c.inbox_.more(cancel, loop, c.options_.body_idle_timeout);
     if (status == io::IoStatus::kOk) {
       Duration elapsed = loop.now() - start;
       if (elapsed > kSlowBodyGrace &&
@@ -222,7 +234,7 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max) {
     if (status != io::IoStatus::kOk) co_return fail(ErrorCode::kCancelled, "the client left");
   }
   c.body_.release();
-  c.inbox_.arm();
+  c.watch();
   co_return body;
 }
 
@@ -240,8 +252,10 @@ void Server::serve(std::unique_ptr<io::Stream> stream) {
 }
 
 io::Task<void> Server::run(std::unique_ptr<io::Stream> stream) {
+  if (tasks_.running() > 2 * options_.connections_max) co_return;
   ServerConnection connection(*this, std::move(stream));
   connections_.push_back(connection);
+  if (draining_) connection.drain();
   if (tasks_.running() > options_.connections_max)
     co_await connection.turn_away();
   else

@@ -21,7 +21,8 @@ namespace weir::http {
 
 struct ServerOptions {
   HeadLimits head;
-  size_t connections_max = 20'000;           // this server's (one loop's) share; beyond: 503 and close
+  size_t connections_max = 20'000;           // this server's (one loop's) share; beyond: 503 and close;
+                                             // beyond twice that: close
   Duration header_timeout = seconds(10);     // from a head's first byte to its last
   Duration idle_timeout = seconds(75);       // between requests
   Duration body_idle_timeout = seconds(30);  // between two reads of a body
@@ -61,7 +62,8 @@ class ResponseWriter {
  public:
   explicit ResponseWriter(ServerConnection& connection) : connection_(connection) {}
 
-  /// A whole answer. Content-Length, Date, Connection are added; `headers` must not hold them.
+  /// A whole answer. Content-Length, Date, Connection are added; `headers` must not hold them. `body` is
+  /// borrowed until the answer.
   io::Task<bool> send(int status, HeaderList headers, std::string_view body);
 
   /// A streamed answer: the head goes out with the first write() or flush().
@@ -77,6 +79,7 @@ class ResponseWriter {
 
  private:
   void append_head(int status, HeaderList headers);
+  void append_connection();
   io::Task<bool> put(std::array<std::string_view, 3> pieces);  // head_ first; empty pieces are skipped
 
   ServerConnection& connection_;
@@ -86,6 +89,7 @@ class ResponseWriter {
   bool started_ = false;
   bool complete_ = false;
   bool chunked_ = false;
+  bool head_only_ = false;  // a streamed answer to HEAD: no body, no framing of one
 };
 
 class Server {

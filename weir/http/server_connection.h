@@ -36,6 +36,7 @@ class ServerConnection final : public ListNode, InboxWatcher {
   io::Task<void> refuse(Error error);
   io::Task<bool> skip_body();
   io::Task<void> linger();
+  void watch();
 
   Server& server_;
   const ServerOptions options_;
@@ -49,6 +50,8 @@ class ServerConnection final : public ListNode, InboxWatcher {
   io::Cancel* request_scope_ = nullptr;
   bool closing_ = false;
   bool keep_alive_ = true;
+  bool idle_ = false;          // waiting for the first byte of a head
+  bool continue_due_ = false;  // the client holds its body back until it is told "100 Continue"
 };
 
 }  // namespace weir::http

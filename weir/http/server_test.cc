@@ -102,6 +102,13 @@ struct Scene {
   RawClient client;
 };
 
+// The handler waits: it told so a moment before it did.
+Task<void> until_running(Scene& s) {
+  while (!s.log.running)
+    co_await s.log.changed.wait(s.guard.scope());
+  co_await turns(s.loop, 1);
+}
+
 using Play = Task<void> (*)(Scene&);
 
 Task<void> played(TestLoop& t, ServerOptions options, Play play) {
@@ -244,8 +251,7 @@ TEST(HttpServer, TakesALargeBodyBehindARequestThatIsBeingServed) {
     std::string body(300'000, 'b');
     std::string second = post("/echo", body);
     co_await s.client.send(get("/wait") + second.substr(0, 200));
-    while (!s.log.running)
-      co_await s.log.changed.wait(s.guard.scope());
+    co_await until_running(s);
     co_await turns(s.loop, 20);  // the head of the second is in the inbox by now
     s.log.go_on.notify();
     EXPECT_EQ((co_await s.client.reply()).body, "waited");
@@ -293,7 +299,6 @@ TEST(HttpServer, RefusesABodyThatAnnouncesTooMuch) {
     Reply r = co_await s.client.ask("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n");
     EXPECT_EQ(r.status, 413);
     EXPECT_EQ(r.header("connection"), "close");
-    co_await s.client.rest();
   });
 }
 
@@ -314,7 +319,6 @@ TEST(HttpServer, RefusesBadChunks) {
         co_await s.client.ask("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno\r\n");
     EXPECT_EQ(r.status, 400);
     EXPECT_EQ(r.header("connection"), "close");
-    EXPECT_EQ(co_await s.client.rest(), "");
   });
 }
 
@@ -376,7 +380,6 @@ TEST(HttpServer, SaysThatItClosesWhenAnUnreadBodyIsLong) {
         Reply r = co_await s.client.ask(post("/a", std::string(1001, 'x')));
         EXPECT_EQ(r.body, "/a");
         EXPECT_EQ(r.header("connection"), "close");
-        co_await s.client.rest();
       },
       options);
 }
@@ -388,7 +391,7 @@ TEST(HttpServer, GivesUpOnAChunkedUnreadBodyThatIsLong) {
       [](Scene& s) -> Task<void> {
         std::string head = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
         EXPECT_EQ((co_await s.client.ask(head)).body, "/a");
-        co_await s.client.send("3e9\r\n" + std::string(1001, 'x') + "\r\n0\r\n\r\n" + get("/next"));
+        co_await s.client.send("4e20\r\n" + std::string(20'000, 'x') + "\r\n0\r\n\r\n" + get("/next"));
         EXPECT_EQ(co_await s.client.rest(), "");
         EXPECT_EQ(s.server.requests, 1);
       },
@@ -490,6 +493,8 @@ TEST(HttpServer, AClientThatDoesNotReadIsCut) {
     RawClient client(loop.loop(), guard.scope());
     co_await client.connect(server.address());
     co_await client.send(get("/"));
+    while (server.requests == 0)
+      co_await turns(loop.loop(), 1);
     co_await server.server().tasks().idle();
     EXPECT_EQ(seen, io::CancelReason::kClientSlow);
     co_await server.close();
@@ -505,8 +510,7 @@ TEST(HttpServer, ALeavingClientCancelsItsRequestAtOnce) {
       Scene s(loop);
       co_await s.client.connect(s.server.address());
       co_await s.client.send(text);
-      while (!s.log.running)
-        co_await s.log.changed.wait(s.guard.scope());
+      co_await until_running(s);
       EXPECT_EQ(s.server.server().in_flight(), 1u);
       s.client.leave();
       while (s.log.running)
@@ -520,8 +524,7 @@ TEST(HttpServer, ALeavingClientCancelsItsRequestAtOnce) {
 TEST(HttpServer, PipelinedBytesDoNotHideThatTheClientLeft) {
   run([](Scene& s) -> Task<void> {
     co_await s.client.send(get("/wait") + get("/more"));
-    while (!s.log.running)
-      co_await s.log.changed.wait(s.guard.scope());
+    co_await until_running(s);
     s.client.leave();
     while (s.log.running)
       co_await s.log.changed.wait(s.guard.scope());
@@ -542,8 +545,7 @@ TEST(HttpServer, DrainEndsIdleConnectionsAndLetsBusyOnesFinish) {
     co_await idle.ask(get("/a"));
     co_await begun.send("GET /begun HTT");
     co_await s.client.send(get("/wait"));
-    while (!s.log.running)
-      co_await s.log.changed.wait(s.guard.scope());
+    co_await until_running(s);
     co_await turns(s.loop, 10);
 
     s.server.stop_listening();
@@ -578,8 +580,7 @@ TEST(HttpServer, AConnectionThatComesDuringDrainIsClosed) {
 TEST(HttpServer, CloseAllTellsTheHandlersWhy) {
   run([](Scene& s) -> Task<void> {
     co_await s.client.send(get("/wait"));
-    while (!s.log.running)
-      co_await s.log.changed.wait(s.guard.scope());
+    co_await until_running(s);
     s.server.server().close_all(io::CancelReason::kShutdown);
     EXPECT_FALSE(s.log.running);
     EXPECT_EQ(s.log.cancelled, io::CancelReason::kShutdown);
