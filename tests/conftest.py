@@ -51,6 +51,14 @@ def gateway(binary, mock, tmp_path):
     assert not problems, "\n".join(problems)
 
 
+@pytest.fixture(scope="module")
+def weir(binary, mock, tmp_path_factory):
+    """One gateway in its plainest configuration for the tests of a file that only ask it something."""
+    g = Gateway(binary, tmp_path_factory.mktemp("weir"), mock.url)
+    yield g
+    assert not (problem := g.finish()), problem
+
+
 @pytest.fixture
 def upstream():
     """Starts scripted upstreams: upstream(answer) where answer(connection, request) writes the bytes."""

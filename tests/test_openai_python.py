@@ -9,11 +9,6 @@ from harness import KEY, MESSAGES, OTHER_KEY
 
 
 @pytest.fixture
-def weir(gateway):
-    return gateway()
-
-
-@pytest.fixture
 def client(weir):
     with connect(weir) as c:
         yield c
