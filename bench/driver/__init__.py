@@ -1,0 +1,1 @@
+"""The parts of bench/run and scripts/torture: processes, configurations, load, lanes."""

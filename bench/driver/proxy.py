@@ -1,0 +1,89 @@
+"""bench/run proxy: what a request costs through weir, beside nginx relaying the same requests to the same mock, in the
+same run, in turns. Cost is CPU time of all the proxy's threads over requests answered: on a machine that others use it
+holds still where latency does not."""
+import contextlib
+
+from . import build, load, peers, rows
+from .servers import Mock, Nginx, Weir
+
+# lane, body bytes, streamed, connections, gate
+LANES = [
+    ("proxy_1k", 1024, None, 64, 1.2),
+    ("proxy_100k", 100 * 1024, None, 16, 1.3),
+    ("proxy_sse_frame", 1024, {"frames": 50}, 16, 1.2),
+    # the same stream at a model's pace, so that each event arrives alone: wake-ups, not throughput
+    ("proxy_sse_paced_frame", 1024, {"frames": 50, "frame_delay_ms": 4}, 100, None),
+]
+P99_GATE = 2.0
+OPEN_CONNECTIONS = 64
+
+
+def cost_us(server, traffic, connections, seconds, units=1):
+    """(CPU us a unit, share in user mode, requests a second)."""
+    user0, system0 = server.process.cpu_seconds()
+    report = load.run(server, traffic, connections=connections, seconds=seconds)
+    user1, system1 = server.process.cpu_seconds()
+    count = report["requests"] * units
+    return (user1 - user0 + system1 - system0) * 1e6 / count, (user1 - user0) * 1e6 / count, report["rps"]
+
+
+def measure_lane(servers, traffic, connections, seconds, rounds, units):
+    for server in servers:
+        load.run(server, traffic, connections=connections, requests=20 * connections)  # pools and caches fill
+    results = {server.name: [] for server in servers}
+    for _ in range(rounds):
+        for server in servers:
+            results[server.name].append(cost_us(server, traffic, connections, seconds, units))
+    return results
+
+
+def report_lane(lane, gate, results):
+    weir = results["weir"]
+    cost = {name: rows.median([r[0] for r in rounds]) for name, rounds in results.items()}
+    for name, rounds in results.items():
+        if name == "weir":
+            continue
+        rows.row(lane, "us", cost["weir"], cost[name], name, gate if name == "nginx" else None,
+                 weir_min=rows.rounded(min(r[0] for r in weir)), peer_min=rows.rounded(min(r[0] for r in rounds)),
+                 weir_user=rows.rounded(rows.median([r[1] for r in weir])),
+                 peer_user=rows.rounded(rows.median([r[1] for r in rounds])),
+                 weir_rps=rows.rounded(rows.median([r[2] for r in weir])),
+                 peer_rps=rows.rounded(rows.median([r[2] for r in rounds])))
+
+
+def latency(mock, weir, nginx, traffic, rate, seconds, rounds):
+    """Added latency at a constant rate, over what the mock takes when asked directly."""
+    added = {server.name: {"p50": [], "p99": []} for server in (weir, nginx)}
+    for _ in range(rounds):
+        direct = load.run(mock, traffic, "open", rate=rate, connections=OPEN_CONNECTIONS, seconds=seconds)["latency_us"]
+        for server in (weir, nginx):
+            through = load.run(server, traffic, "open", rate=rate, connections=OPEN_CONNECTIONS, seconds=seconds)
+            for q in ("p50", "p99"):
+                added[server.name][q].append(through["latency_us"][q] - direct[q])
+    for q, gate in (("p50", None), ("p99", P99_GATE)):
+        mine, other = added["weir"][q], added["nginx"][q]
+        rows.row(f"proxy_{q}_added", "us", rows.median(mine), rows.median(other), "nginx", gate,
+                 weir_min=rows.rounded(min(mine)), peer_min=rows.rounded(min(other)), rate=int(rate))
+
+
+def run(folder, seconds, peer_names, rounds=5, only=()):
+    build.need_yardsticks()
+    with contextlib.ExitStack() as stack:
+        mock = stack.enter_context(Mock(folder))
+        weir = stack.enter_context(Weir(folder, mock.port))
+        nginx = stack.enter_context(Nginx(folder, mock.port))
+        others = [stack.enter_context(peers.start(name, folder, mock.port)) for name in peer_names]
+        max_rps = None
+        for lane, size, script, connections, gate in LANES:
+            if only and lane not in only:
+                continue
+            traffic = load.Traffic(folder, lane, size, stream=script is not None, mock=script)
+            events = traffic.learn_answer(mock.port)
+            results = measure_lane([weir, nginx, *others], traffic, connections, seconds, rounds, max(events, 1))
+            report_lane(lane, gate, results)
+            if lane == "proxy_1k":
+                max_rps = min(rows.median([r[2] for r in results[name]]) for name in ("weir", "nginx"))
+        if max_rps and (not only or "proxy_latency" in only):
+            traffic = load.Traffic(folder, "latency", 1024)
+            traffic.learn_answer(mock.port)
+            latency(mock, weir, nginx, traffic, 0.7 * max_rps, seconds, rounds)
