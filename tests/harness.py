@@ -475,7 +475,7 @@ class Gateway(Program):
 
     def log(self) -> list[dict]:
         """The lines of the log so far."""
-        return [json.loads(line) for line in self.said.text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.said.text().split("\n") if line.startswith("{")]
 
     def wait_log(self, **members) -> dict:
         """The first log line with these members."""
