@@ -77,33 +77,44 @@ ConnectionPool::~ConnectionPool() {
 
 void ConnectionPool::retire() {
   retired_ = true;
+  close_idle();
+}
+
+// Nobody waits while a connection is idle, so nobody is woken.
+void ConnectionPool::close_idle() {
   while (!idle_.empty()) {
-    ClientConnection& c = idle_.front();
-    c.wake();
-    give_back(ClientConnectionPtr(&c), false);
+    ClientConnectionPtr connection(&idle_.front());
+    connection->wake();
+    --open_;
   }
 }
 
 io::Task<Result<ClientConnectionPtr>> ConnectionPool::acquire(io::Cancel& cancel, bool fresh) {
-  for (;;) {
-    if (!idle_.empty()) {
-      // A fresh one is asked for when an idle one was found dead: the server restarted and the others are
-      // dead too.
-      ClientConnectionPtr connection(&idle_.front());
-      connection->wake();
-      if (!fresh) co_return connection;
-      give_back(std::move(connection), false);
-      continue;
-    }
-    if (open_ < options_.connections_max) break;
-    if (!co_await released_.wait(cancel))
-      co_return fail_internal(ErrorCode::kCancelled, "cancelled while waiting for a connection");
+  Waiter me;
+  bool my_turn = waiters_.empty();  // who comes now stands behind those who wait
+  while (!my_turn || !available()) {
+    my_turn ? waiters_.push_front(me) : waiters_.push_back(me);
+    my_turn = co_await me.turn.wait(cancel);
+    me.unlink();
+    if (my_turn) continue;
+    wake_next();  // the turn may have been given to a caller that leaves
+    co_return fail_internal(ErrorCode::kCancelled, "cancelled while waiting for a connection");
+  }
+  if (!idle_.empty()) {
+    ClientConnectionPtr connection(&idle_.front());
+    connection->wake();
+    if (!fresh) co_return connection;
+    // A fresh one is asked for when an idle one was found dead: the server restarted, the others are dead
+    // too.
+    connection.reset();
+    --open_;
+    close_idle();
   }
   ++open_;
   auto stream = co_await loop_.network().connect(options_.address, options_.connect, cancel);
   if (!stream) {
     --open_;
-    released_.notify();
+    wake_next();
     Error e = std::move(stream).error();
     e.reason = "connect_failed";
     e.retryable = true;
@@ -119,7 +130,13 @@ void ConnectionPool::give_back(ClientConnectionPtr connection, bool reusable) {
     connection.reset();
     --open_;
   }
-  if (released_.has_waiters()) released_.notify();
+  wake_next();
+}
+
+// One place became free: one caller is woken, for all of them would be a crowd under overload. The waiter
+// leaves the list itself, from inside notify().
+void ConnectionPool::wake_next() {
+  if (!waiters_.empty() && available()) waiters_.front().turn.notify();
 }
 
 // ---------------------------------------------------------------------------------- the call
@@ -176,6 +193,7 @@ io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<co
   if (scope.requested()) co_return cancelled_or_timed_out(cancel, scope);
   // A server may answer (413, say) and close before it read everything: its answer is still worth reading.
   bool write_failed = !written.ok();
+  bool heard = false;  // a whole interim head came, and was dropped
   c.inbox.arm();
   for (;;) {
     ParseOutcome outcome{};
@@ -185,7 +203,7 @@ io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<co
     if (outcome.state == ParseState::kIncomplete) {
       if (c.inbox.status() != io::IoStatus::kOk || co_await c.inbox.more(scope) != io::IoStatus::kOk) {
         if (scope.requested()) co_return cancelled_or_timed_out(cancel, scope);
-        silent_death_ = reused_ && c.inbox.empty();
+        silent_death_ = reused_ && !heard && c.inbox.empty();
         co_return upstream_failed("closed_before_answer",
                                   write_failed ? "the connection failed while the request was sent"
                                                : "the connection closed before an answer");
@@ -196,6 +214,7 @@ io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<co
       c.inbox.consume(outcome.consumed);
       c.scanner.reset();
       c.head.clear();
+      heard = true;
       continue;
     }
     std::string_view in_inbox = c.inbox.bytes().substr(0, outcome.consumed);

@@ -52,13 +52,20 @@ class ConnectionPool {
   io::Task<Result<ClientConnectionPtr>> acquire(io::Cancel& cancel, bool fresh);
   void give_back(ClientConnectionPtr connection, bool reusable);
 
+  struct Waiter : ListNode {
+    io::Event turn;
+  };
+  void close_idle();
+  bool available() const { return !idle_.empty() || open_ < options_.connections_max; }
+  void wake_next();
+
   io::Loop& loop_;
   const ClientOptions options_;
   IntrusiveList<ClientConnection> idle_;  // the most recently used first; owned
   size_t open_ = 0;
   size_t idle_count_ = 0;
   bool retired_ = false;
-  io::Event released_;
+  IntrusiveList<Waiter> waiters_;  // for a connection, the longest waiting first
 };
 
 /// One request and its response. Lives in the caller's frame; destroying it gives the connection back
@@ -67,7 +74,7 @@ class ClientCall {
  public:
   struct Phases {
     Duration connect = seconds(5);   // resolve, connect, TLS handshake, wait for a free connection
-    Duration headers = seconds(30);  // from the request's last byte to the response head's last
+    Duration headers = seconds(30);  // from the request's first byte to the response head's last
   };
 
   explicit ClientCall(ConnectionPool& pool) : pool_(pool) {}
