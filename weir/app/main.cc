@@ -52,7 +52,12 @@ int main(int argc, char** argv) {
   embedder_command->add_option("--model", embedder.model, "model file (.onnx)")->required();
   embedder_command->add_option("--tokenizer", embedder.tokenizer, "tokenizer.json")->required();
   embedder_command->add_option("--model-name", embedder.model_name, "name it answers to");
-  embedder_command->add_option("--threads", embedder.threads, "threads of one inference")
+  embedder_command->add_option("--pooling", embedder.pooling, "cls (bge) or mean (MiniLM, e5)")
+      ->check(CLI::IsMember({"cls", "mean"}))
+      ->capture_default_str();
+  embedder_command
+      ->add_option("--threads", embedder.threads,
+                   "texts embedded at once, each on one thread; 0: one for each core but one")
       ->capture_default_str();
   embedder_command->callback([&] { exit_code = weir::app::run_embedder(embedder); });
 

@@ -120,11 +120,16 @@ struct LocalChatSettings {
   friend bool operator==(const LocalChatSettings&, const LocalChatSettings&) = default;
 };
 
+/// How token vectors become one: the first one's (bge) or their mean (MiniLM, e5). The wrong one gives wrong
+/// vectors.
+enum class Pooling : uint8_t { kCls, kMean };
+
 struct LocalEmbeddingsSettings {
   std::string name;
   std::string library;    // path of the ONNX Runtime library
   std::string model;      // path of the .onnx
-  std::string tokenizer;  // path of tokenizer.json or vocab.txt
+  std::string tokenizer;  // path of tokenizer.json
+  Pooling pooling = Pooling::kCls;
   int64_t threads = 0;
   friend bool operator==(const LocalEmbeddingsSettings&, const LocalEmbeddingsSettings&) = default;
 };

@@ -74,6 +74,7 @@ constexpr SettingsKey kKeys[] = {
     {"providers.embeddings", "library", kFile, 1, kPathBytes, kRequired, ""},
     {"providers.embeddings", "model", kFile, 1, kPathBytes, kRequired, ""},
     {"providers.embeddings", "tokenizer", kFile, 1, kPathBytes, kRequired, ""},
+    {"providers.embeddings", "pooling", kChoice, 0, 0, kOptional, "cls|mean"},
     {"providers.embeddings", "threads", kInteger, 0, 1024, kOptional, ""},
 
     {"models", "name", kString, 1, kNameBytes, kRequired, ""},

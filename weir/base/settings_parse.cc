@@ -336,6 +336,7 @@ class Parser {
       section.read("library", embeddings.library);
       section.read("model", embeddings.model);
       section.read("tokenizer", embeddings.tokenizer);
+      section.read_choice("pooling", embeddings.pooling);
       section.read("threads", embeddings.threads);
     }
   }

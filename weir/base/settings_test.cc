@@ -99,7 +99,7 @@ providers:
     kind: local
     chat: { name: c, server: s, model: m, context_tokens: 512, slots: 2, threads: 3 }
     embeddings:
-      - { name: e, library: l, model: m, tokenizer: t, threads: 4 }
+      - { name: e, library: l, model: m, tokenizer: t, pooling: mean, threads: 4 }
       - { name: e2, library: l, model: m, tokenizer: t }
 models:
   - name: fast
@@ -142,7 +142,7 @@ features: {}
   EXPECT_THAT(local.chat, ElementsAre(LocalChatSettings{"c", "/etc/weir/s", "/etc/weir/m", 512, 2, 3}));
   ASSERT_EQ(local.embeddings.size(), 2u);
   EXPECT_EQ(local.embeddings[0],
-            (LocalEmbeddingsSettings{"e", "/etc/weir/l", "/etc/weir/m", "/etc/weir/t", 4}));
+            (LocalEmbeddingsSettings{"e", "/etc/weir/l", "/etc/weir/m", "/etc/weir/t", Pooling::kMean, 4}));
   ASSERT_EQ(s.models.size(), 1u);
   EXPECT_THAT(s.models[0].aliases, ElementsAre("faster"));
   EXPECT_THAT(s.models[0].targets,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "weir/base/clock.h"
 #include "weir/base/result.h"
 #include "weir/io/address.h"
 #include "weir/io/stream.h"

@@ -8,7 +8,8 @@ TimerWheel::TimerWheel(MonoTime now) : origin_ns_(now.ns) {}
 
 void TimerWheel::arm(Timer& timer, MonoTime now, Duration after) {
   timer.unlink();
-  int64_t due_ns = now.ns - origin_ns_ + std::max<int64_t>(after.count(), 0);
+  constexpr int64_t kAfterMax = int64_t{1} << 60;  // 36 years: "never" must not overflow
+  int64_t due_ns = now.ns - origin_ns_ + std::clamp<int64_t>(after.count(), 0, kAfterMax);
   auto due = static_cast<uint64_t>((due_ns + kTickNs - 1) / kTickNs);
   timer.due_tick_ = std::max(due, tick_ + 1);
   place(timer);

@@ -55,6 +55,8 @@ io::ProcessOptions embeddings_process(const LocalEmbeddingsSettings& e, const st
                  e.model,
                  "--tokenizer",
                  e.tokenizer,
+                 "--pooling",
+                 e.pooling == Pooling::kMean ? "mean" : "cls",
                  "--model-name",
                  e.name,
                  "--threads",
