@@ -64,6 +64,11 @@ Result<io::Address> Core::listen(const io::Address& at, const io::TlsServerOptio
   return local;
 }
 
+void Core::cut() {
+  server_.close_all(io::CancelReason::kShutdown);
+  metrics_server_.close_all(io::CancelReason::kShutdown);
+}
+
 io::Task<void> Core::drain(Duration bound) {
   if (draining_) co_return;
   draining_ = true;
@@ -74,15 +79,11 @@ io::Task<void> Core::drain(Duration bound) {
 
   // The bound cuts what is left; both ways end with no connection open.
   struct Bound final : io::Timer {
-    explicit Bound(http::Server& a, http::Server& b) : first(a), second(b) {}
-    void on_timer() override {
-      first.close_all(io::CancelReason::kShutdown);
-      second.close_all(io::CancelReason::kShutdown);
-    }
-    http::Server& first;
-    http::Server& second;
-  } cut(server_, metrics_server_);
-  loop_.arm(cut, bound);
+    explicit Bound(Core& c) : core(c) {}
+    void on_timer() override { core.cut(); }
+    Core& core;
+  } too_late(*this);
+  loop_.arm(too_late, bound);
   co_await server_.tasks().idle();
   co_await metrics_server_.tasks().idle();
   if (house_) house_->retire();

@@ -31,6 +31,8 @@ class Core {
 
   /// Takes no new work, waits for running answers at most `bound`, then cuts them.
   io::Task<void> drain(Duration bound);
+  /// Ends every connection now.
+  void cut();
 
   /// Where drain() runs.
   io::TaskGroup& drain_tasks() { return drain_tasks_; }

@@ -143,7 +143,10 @@ io::Task<void> drain_core(Core& core, Duration bound, std::function<void()> done
 }  // namespace
 
 void Gateway::drain(std::function<void()> done) {
-  if (drained_) return;
+  if (drained_) {
+    for (auto& core : cores_) core->loop().post([c = core.get()] { c->cut(); });
+    return;
+  }
   drained_ = std::move(done);
   draining_ = cores_.size();
   log().info("draining");

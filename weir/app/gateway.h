@@ -36,6 +36,7 @@ class Gateway {
 
   /// Ends it: no new work, running answers finish (bounded by server.drain_ms), local models stop; then
   /// `done` on loop 0.
+  /// Called again: running answers are cut now.
   void drain(std::function<void()> done);
 
   const LocalModelTable& local_models() const { return local_table_; }

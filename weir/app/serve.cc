@@ -60,7 +60,7 @@ void print_ready(const Gateway& gateway, const Settings& settings, const Default
   std::string url = gateway.urls().front();
   fmt::print("ready url={}\n", url);
   if (defaults) {
-    fmt::print("  console   {}/  (metrics: {}/metrics, health: {}/ready)\n", url, url, url);
+    fmt::print("  status    {}/ready   {}/metrics\n", url, url);
     fmt::print("  API key   {}  (for clients that want one; programs on this machine need none)\n",
                defaults->api_key);
     if (defaults->chat_model.empty())

@@ -33,6 +33,9 @@ bool loopback_name(std::string_view authority) {
 bool is_peer_local(const http::Request& request) {
   bool from_here = request.peer == "unix" || request.peer == "::1" || request.peer.starts_with("127.");
   if (!from_here || (request.peer != "unix" && !loopback_name(request.head.host))) return false;
+  // A reverse proxy on this machine speaks for callers from anywhere.
+  for (std::string_view relayed : {"x-forwarded-for", "forwarded", "via"})
+    if (find_header(request.head.headers, relayed)) return false;
   const Header* origin = find_header(request.head.headers, "origin");
   if (!origin) return true;
   size_t slashes = origin->value.find("://");
