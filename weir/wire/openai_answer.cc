@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "weir/base/json_write.h"
 #include "weir/wire/openai.h"
 
@@ -48,8 +50,16 @@ bool has_output(std::string_view choice) {
   if (!delta || delta->type != Type::kObject) return false;
   for (std::string_view key : {"content", "tool_calls", "reasoning_content", "reasoning", "refusal"})
     if (non_empty_text(delta->raw, key)) return true;
-  auto call = json::find_in(delta->raw, "function_call");
-  return call && call->type == Type::kObject;
+  for (std::string_view key : {"function_call", "audio"})
+    if (auto v = json::find_in(delta->raw, key); v && v->type == Type::kObject) return true;
+  return false;
+}
+
+// JSON's white space at both ends; some servers pad their frames.
+std::string_view trimmed(std::string_view text) {
+  size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
 void append_model(std::string& out, const ModelEntry& model, int64_t created) {
@@ -64,6 +74,7 @@ void append_model(std::string& out, const ModelEntry& model, int64_t created) {
 
 EventFacts read_event(std::string_view data, bool look_for_output) {
   EventFacts facts;
+  data = trimmed(data);
   if (data == "[DONE]") {
     facts.done = true;
     return facts;
@@ -83,14 +94,15 @@ EventFacts read_event(std::string_view data, bool look_for_output) {
   if (data.find("\"error\"") != std::string_view::npos) {
     auto error = json::find_in(data, "error");
     auto object = json::find_in(data, "object");
-    facts.error = (error && error->type == Type::kObject) || (object && object->raw == "\"error\"");
+    facts.error = (error && (error->type == Type::kObject || error->type == Type::kString)) ||
+                  (object && object->raw == "\"error\"");
   }
   if (look_for_output) {
     if (auto choices = json::find_in(data, "choices"); choices && choices->type == Type::kArray)
       if (auto choice = first_element(choices->raw)) facts.has_output = has_output(*choice);
   }
   for (size_t at = 0; (at = data.find("\"finish_reason\"", at)) != std::string_view::npos; at += 15) {
-    size_t value = data.find_first_not_of(" \t:", at + 15);
+    size_t value = data.find_first_not_of(" \t\r\n:", at + 15);
     if (value != std::string_view::npos && data[value] == '"') facts.finished = true;
   }
   return facts;
@@ -102,7 +114,10 @@ std::string without_usage(std::string_view data) {
   json::Edits edits(data);
   for (const json::Member& m : members)
     if (m.key == "usage") edits.remove_member(m);
-  out += edits.str();
+  // Data of several lines: between tokens a line end is white space, and inside a string it is not JSON.
+  std::string text = edits.str();
+  std::ranges::replace(text, '\n', ' ');
+  out += text;
   out += "\n\n";
   return out;
 }

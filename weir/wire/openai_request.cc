@@ -184,11 +184,12 @@ Result<void> read_request(Operation operation, json::Parser& parser, exchange::M
 
   const Value* model = document.find("model");
   if (model->type != Type::kString) return wrong_type("model", "a string");
-  request.model = model->as_string().value_or("");
-  if (!valid_model_name(request.model))
+  std::string name = model->as_string().value_or("");
+  if (!valid_model_name(name))
     return fail(ErrorCode::kInvalidRequest,
                 "'model' must be 1 to 256 printable ASCII characters without spaces", "model",
                 "invalid_value");
+  request.model = std::move(name);  // checked: logs and labels rely on it
 
   switch (operation) {
     case Operation::kChat: {
