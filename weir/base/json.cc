@@ -115,7 +115,7 @@ class Checker {
     Document document;
     document.bytes = {begin_, static_cast<size_t>(end_ - begin_)};
     top_ = &document.members;
-    top_->reserve(16);
+    top_->reserve(8);
     const char* p = space(begin_);
     p = value(p, document.root, 0);
     if (p) {

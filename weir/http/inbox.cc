@@ -22,7 +22,7 @@ void Inbox::reserve(size_t n) {
 }
 
 void Inbox::shrink() {
-  if (reading_ || !empty() || capacity_ <= kInitialBytes) return;
+  if (reading_ || !empty() || capacity_ <= kKeptBytes) return;
   storage_.reset();
   capacity_ = begin_ = end_ = 0;
 }

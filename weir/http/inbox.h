@@ -28,7 +28,8 @@ class InboxWatcher {
 
 class Inbox final : io::Completion {
  public:
-  static constexpr size_t kInitialBytes = 4096;
+  static constexpr size_t kInitialBytes = 2048;  // an idle stream has two of these: its memory is mostly that
+  static constexpr size_t kKeptBytes = 16 * 1024;   // shrink() gives back what is larger
   static constexpr size_t kBurstBytes = 64 * 1024;  // a buffer that one read filled grows up to this
 
   explicit Inbox(io::Stream& stream) : stream_(stream) {}
