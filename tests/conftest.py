@@ -12,10 +12,7 @@ import socket
 
 import pytest
 
-from harness import Gateway, Mock, Upstream, eventually
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
+from harness import ROOT, Gateway, Mock, Upstream, eventually
 
 @pytest.fixture(scope="session")
 def binary() -> str:

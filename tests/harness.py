@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -12,6 +13,7 @@ import threading
 import time
 import urllib.parse
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEADLINE_S = 10  # of every wait; an idle machine needs a few milliseconds
 KEY = "sk-weir-test-0123456789abcdef"
 OTHER_KEY = "sk-weir-test-only-one-model-42"

@@ -417,12 +417,28 @@ def test_drain_ends_at_its_bound(gateway, left):
     left()
 
 
-def test_signal_while_draining_changes_nothing(gateway):
+def test_second_signal_cuts(gateway, left):
+    weir = gateway({"server": {"drain_ms": 60_000}})
+    stream = weir.stream(SLOW)
+    stream.next_piece()
+    weir.signal(signal.SIGTERM)
+    weir.wait_log(message="draining")
+    stream.next_piece()
+    weir.signal(signal.SIGINT)
+    rest = stream.raw.rest()
+    assert not rest.endswith(b"0\r\n\r\n")  # a cut, never a complete message
+    assert b"[DONE]" not in rest
+    assert weir.wait() == 0
+    left()
+
+
+def test_reload_while_draining_changes_nothing(gateway):
     weir = gateway()
     stream = weir.stream({"frames": 60, "frame_delay_ms": 5})
     stream.next_piece()
-    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        weir.signal(number)
+    weir.signal(signal.SIGTERM)
+    weir.wait_log(message="draining")
+    weir.signal(signal.SIGHUP)
     assert events(stream.read())[-1] == "[DONE]"
     assert weir.wait() == 0
 
