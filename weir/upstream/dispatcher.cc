@@ -60,7 +60,15 @@ io::Task<Result<void>> Dispatcher::call(exchange::Exchange& exchange, exchange::
     exchange.outcome.provider = target.provider;
     exchange.outcome.provider_model = target.model;
     outcome = co_await provider->call(exchange, target, stream, scope);
-    if (outcome) break;
+    if (outcome) {
+      // A refusal that says "busy" or "broken" is passed on only when nobody is left to ask.
+      std::optional<Error>& refusal = exchange.outcome.error;
+      bool last = &target == &exchange.route.targets.back();
+      if (!refusal || !refusal->retryable || last || scope.requested()) break;
+      refusal.reset();
+      exchange.answer.reset();
+      continue;
+    }
     if (scope.reason() == io::CancelReason::kTotalTimeout) outcome = Unexpected(total_timeout());
     explain(outcome.error(), target.provider);
     if (scope.requested() || exchange.outcome.streamed || !outcome.error().retryable) break;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "weir/wire/openai.h"
 #include "weir/wire/sse.h"
 
@@ -61,8 +64,17 @@ std::string content_type_of(const http::ResponseHead& head) {
 // ---------------------------------------------------------------------------------------------------- whole
 // answers
 
+// Retry-After in seconds; 0: none, or a date, which is not worth a calendar here.
+int retry_after_of(const http::ResponseHead& head) {
+  const Header* h = find_header(head.headers, "retry-after");
+  int s = 0;
+  if (h) std::from_chars(h->value.data(), h->value.data() + h->value.size(), s);
+  return std::clamp(s, 0, 86'400);
+}
+
 // The model server's refusal as the caller sees it. Its own error object passes (it speaks of the caller's
 // request); but a refusal of the gateway's credentials is the gateway's failure, and says nothing about them.
+// A server that is busy or broken speaks of itself: its error is retryable, another target may be asked.
 Result<void> take_refusal(exchange::Exchange& exchange, const http::ResponseHead& head,
                           const json::PaddedBuffer& body, const json::Document* document) {
   int status = head.status;
@@ -77,8 +89,8 @@ Result<void> take_refusal(exchange::Exchange& exchange, const http::ResponseHead
   if (has_error_object && status >= 400) {
     exchange.answer =
         exchange::Answer{status, "application/json", std::move(passed), std::string(body.view())};
-    exchange.outcome.error =
-        upstream_error("upstream_status", fmt::format("answered status {}", status), false);
+    exchange.outcome.error = upstream_error("upstream_status", fmt::format("answered status {}", status),
+                                            status == 429 || status >= 500);
     return {};
   }
   Error e = upstream_error("upstream_status",
@@ -86,6 +98,7 @@ Result<void> take_refusal(exchange::Exchange& exchange, const http::ResponseHead
   e.safe = fmt::format("The model server answered with status {}.", status);
   if (status == 429) e.code = ErrorCode::kRateLimited;
   if (status == 503) e.code = ErrorCode::kUnavailable;
+  if (status == 429 || status == 503) e.retry_after_s = retry_after_of(head);
   return Unexpected(std::move(e));
 }
 
@@ -139,6 +152,14 @@ io::Task<Result<void>> take_whole(http::ClientCall& call, json::Parser& parser, 
 // -------------------------------------------------------------------------------------------------- streamed
 // answers
 
+// What an error event says: {"error":{"message":...}}, {"error":"..."} or {"object":"error","message":...}.
+std::string error_text(std::string_view data) {
+  auto value = json::find_in(data, "error");
+  if (!value || value->type == json::Type::kNull) value = json::find_in(data, "message");
+  if (value && value->type == json::Type::kObject) value = json::find_in(value->raw, "message");
+  return value ? value->as_string().value_or("").substr(0, 500) : "";
+}
+
 // How far a stream has come.
 struct Relay {
   exchange::Exchange& exchange;
@@ -159,14 +180,20 @@ struct Relay {
       stream.begin(head.status, "text/event-stream", passed_answer_headers(head.headers));
     }
     bool hide_usage = facts.usage_value && !exchange.request.usage_wanted;
-    if (hide_usage && facts.choices_empty) return;  // the frame exists only because we asked for it
+    // The frame exists only because we asked for it. (One with a null usage does not: Azure's first.)
+    if (hide_usage && facts.choices_empty && facts.usage) return;
     ++exchange.outcome.events;
     if (hide_usage) {
       std::string without = wire::without_usage(event.data);
-      stream.event({without, std::string_view(without).substr(6, without.size() - 8)});
+      pass({without, std::string_view(without).substr(6, without.size() - 8)});
     } else {
-      stream.event({event.raw, event.data});
+      pass({event.raw, event.data});
     }
+  }
+
+  void pass(exchange::StreamEvent event) {
+    exchange.outcome.answer_bytes += event.raw.size();
+    stream.event(event);
   }
 
   /// One event with data. Errors: what a stream that has not begun fails with.
@@ -185,9 +212,7 @@ struct Relay {
     if (facts.error) {
       failed = true;
       Error e = upstream_error("upstream_error_event", "sent an error event", !begun);
-      if (auto error = json::find_in(event.data, "error"))
-        if (auto message = json::find_in(error->raw, "message"))
-          e.safe = "The model server failed: " + message->as_string().value_or("").substr(0, 500);
+      e.safe = "The model server failed: " + error_text(event.data);
       return Unexpected(std::move(e));
     }
     done = done || facts.done;
@@ -211,13 +236,12 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
   for (;;) {
     http::BodyReader::Piece piece = body.take();
     if (piece.state == http::BodyReader::State::kNothing) {
-      if (relay.token_seen) {
+      if (relay.token_seen || relay.done || relay.finished) {  // an answer may have no token at all
         first_token.disarm();
         if (relay.progressed)
           exchange.loop.arm(idle, relay.done ? kEndGrace : Duration(target.timeouts.idle));
       }
       relay.progressed = false;
-      body.inbox().arm();
       co_await body.inbox().more(scope);
       if (!scope.requested()) continue;
       // The answer is whole, only the end of the message is late: nobody waits for that.
@@ -227,8 +251,8 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
     }
     framer.feed(piece.bytes);
     while (auto event = framer.next()) {
-      if (!event->has_data) {
-        if (relay.begun) stream.event({event->raw, {}});
+      if (event->data.empty()) {  // a comment, or a heartbeat of empty data, which dispatches nothing
+        if (relay.begun && !relay.done) relay.pass({event->raw, {}});
         continue;
       }
       if (relay.done) continue;  // nothing counts after [DONE]

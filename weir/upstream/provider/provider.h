@@ -17,8 +17,9 @@ class Provider {
   virtual std::string_view name() const = 0;
 
   /// One attempt. Sets exchange.answer or pushes a stream; notes usage and times. Errors: kUpstream,
-  /// kUpstreamTimeout, kUnavailable, kCancelled; `retryable` says whether another target may be asked (never
-  /// after the stream began).
+  /// kUpstreamTimeout, kUnavailable, kRateLimited, kCancelled; `retryable` says whether another target may be
+  /// asked (never after the stream began). The same holds for exchange.outcome.error beside an answer that is
+  /// the model server's own refusal.
   virtual io::Task<Result<void>> call(exchange::Exchange& exchange, const exchange::Target& target,
                                       exchange::AnswerStream& stream, io::Cancel& cancel) = 0;
 
