@@ -1,0 +1,141 @@
+// Where a name leads: models, aliases, patterns, local models, and who may know of them.
+#include "weir/pipeline/route/route_stage.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weir/pipeline/testing.h"
+
+namespace weir::pipeline {
+namespace {
+
+Settings house() {
+  Settings s;
+  ProviderSettings a, b, local;
+  a.name = "a";
+  a.timeouts.idle = milliseconds(111);
+  b.name = "b";
+  b.models = {"gpt-*", "exact"};
+  local.name = "here";
+  local.kind = ProviderKind::kLocal;
+  local.chat.push_back({.name = "smol"});
+  local.embeddings.push_back({.name = "mini"});
+  s.providers = {a, b, local};
+  ModelSettings chat;
+  chat.name = "chat";
+  chat.aliases = {"default", "gpt-alias"};
+  chat.targets = {{"a", "a-model"}, {"b", "b-model"}};
+  chat.timeouts.total = milliseconds(222);
+  chat.body_bytes = 10;
+  s.models = {chat};
+  return s;
+}
+
+struct Routed {
+  std::string model;
+  std::vector<std::string> targets;
+  std::optional<Error> error;
+  std::vector<exchange::Target> raw;
+};
+
+io::Task<void> route(io::Loop& loop, const Settings& settings, std::string model, std::string body,
+                     const std::vector<std::string>* allowed, Routed& routed) {
+  RouteStage stage(settings);
+  testing::Asked asked(loop);
+  asked.exchange.request.model = model;
+  asked.exchange.request.body = json::PaddedBuffer(body);
+  asked.exchange.principal = {"key", allowed};
+  auto flow = co_await stage.before(asked.exchange);
+  if (!flow) {
+    routed.error = flow.error();
+    co_return;
+  }
+  EXPECT_GT(asked.exchange.timeline.routed.ns, 0);
+  routed.model = asked.exchange.route.model;
+  for (const exchange::Target& t : asked.exchange.route.targets)
+    routed.targets.push_back(std::string(t.provider) + "/" + std::string(t.model));
+  for (exchange::Target t : asked.exchange.route.targets)
+    routed.raw.push_back(t);
+}
+
+Routed routed(std::string model, const std::vector<std::string>* allowed = nullptr, std::string body = "{}") {
+  Settings settings = house();
+  Routed r;
+  io::net::TestLoop t;
+  t.run(route(t.loop(), settings, std::move(model), std::move(body), allowed, r));
+  return r;
+}
+
+using Names = std::vector<std::string>;
+
+TEST(Route, AModelLeadsToItsTargetsInOrder) {
+  Routed r = routed("chat");
+  EXPECT_EQ(r.model, "chat");
+  EXPECT_EQ(r.targets, (Names{"a/a-model", "b/b-model"}));
+  ASSERT_EQ(r.raw.size(), 2u);
+  EXPECT_EQ(r.raw[0].timeouts.idle, milliseconds(111));
+  EXPECT_EQ(r.raw[0].timeouts.total, milliseconds(222));
+  EXPECT_EQ(r.raw[1].timeouts.idle, milliseconds(30'000));
+}
+
+TEST(Route, AnAliasIsItsModel) {
+  for (std::string alias : {"default", "gpt-alias"}) {
+    Routed r = routed(alias);  // "gpt-alias" fits a pattern too: what is configured comes first
+    EXPECT_EQ(r.model, "chat");
+    EXPECT_EQ(r.targets.size(), 2u);
+  }
+}
+
+TEST(Route, APatternPassesTheNameOn) {
+  EXPECT_EQ(routed("gpt-4o").targets, (Names{"b/gpt-4o"}));
+  EXPECT_EQ(routed("gpt-4o").model, "gpt-4o");
+  EXPECT_EQ(routed("exact").targets, (Names{"b/exact"}));
+  for (std::string unknown : {"exact2", "gpt", "GPT-4o", "a-model", "*", ""}) {
+    Routed r = routed(unknown);
+    ASSERT_TRUE(r.error) << unknown;
+    EXPECT_EQ(r.error->code, ErrorCode::kNotFound);
+    EXPECT_EQ(r.error->reason, "model_not_found");
+    EXPECT_EQ(r.error->param, "model");
+  }
+}
+
+TEST(Route, LocalModelsHaveTheirNames) {
+  EXPECT_EQ(routed("smol").targets, (Names{"here/smol"}));
+  EXPECT_EQ(routed("mini").targets, (Names{"here/mini"}));
+}
+
+TEST(Route, AKeyReachesWhatItMayUseOnly) {
+  Names chat_only{"chat"}, alias_only{"default"}, pattern{"gpt-4*"}, none{"nothing"}, empty;
+  EXPECT_FALSE(routed("chat", &chat_only).error);
+  EXPECT_FALSE(routed("default", &chat_only).error);
+  EXPECT_FALSE(routed("default", &alias_only).error);
+  EXPECT_TRUE(routed("chat", &alias_only).error);
+  EXPECT_FALSE(routed("gpt-4o", &pattern).error);
+  EXPECT_TRUE(routed("gpt-3.5", &pattern).error);
+  EXPECT_TRUE(routed("smol", &pattern).error);
+  EXPECT_FALSE(routed("smol", &empty).error);
+  for (std::string name : {"chat", "default", "gpt-4o", "smol"}) {
+    // The same words as for a model that does not exist.
+    Routed forbidden = routed(name, &none), unknown = routed("no-such", &none);
+    ASSERT_TRUE(forbidden.error && unknown.error);
+    EXPECT_EQ(forbidden.error->code, unknown.error->code);
+    EXPECT_EQ(forbidden.error->reason, unknown.error->reason);
+    std::string text = unknown.error->safe;
+    text.replace(text.find("no-such"), 7, name);
+    EXPECT_EQ(forbidden.error->safe, text);
+  }
+}
+
+TEST(Route, AModelHasItsBodyLimit) {
+  EXPECT_FALSE(routed("chat", nullptr, std::string(10, 'x')).error);
+  Routed r = routed("default", nullptr, std::string(11, 'x'));
+  ASSERT_TRUE(r.error);
+  EXPECT_EQ(r.error->code, ErrorCode::kPayloadTooLarge);
+  EXPECT_FALSE(routed("gpt-4o", nullptr, std::string(11, 'x')).error);
+}
+
+}  // namespace
+}  // namespace weir::pipeline
