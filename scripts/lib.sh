@@ -31,8 +31,8 @@ step() {
   return $status
 }
 
-# build_with_progress DIR [NINJA ARGUMENTS]: ninja's own status line on a terminal; elsewhere one step in twenty, and
-# everything from the first failure on.
+# build_with_progress DIR [NINJA ARGUMENTS]: ninja's own status line on a terminal; elsewhere one step in twenty, what
+# the compilers say, and everything from the first failure on.
 build_with_progress() {
   local dir=$1
   shift
@@ -40,6 +40,6 @@ build_with_progress() {
     ninja -C "$dir" "$@"
   else
     NINJA_STATUS='[%f/%t %es] ' ninja -C "$dir" "$@" |
-      awk '/^FAILED/ { bad = 1 } bad || (/^\[/ && n++ % 20 == 0) || /no work to do/ { print "  " $0; fflush() }'
+      awk '/^FAILED/ { bad = 1 } bad || !/^\[/ || n++ % 20 == 0 { print "  " $0; fflush() }'
   fi
 }
