@@ -23,8 +23,8 @@ QUESTION = [{"role": "user", "content": "What is a river? Answer in one sentence
 
 @pytest.fixture(scope="session")
 def models() -> pathlib.Path:
-    """The folder of the local models: WEIR_MODELS, or where scripts/setup puts them."""
-    folder = os.environ.get("WEIR_MODELS")
+    """The folder of the local models: WEIR_MODELS_DIR, or where scripts/setup puts them."""
+    folder = os.environ.get("WEIR_MODELS_DIR")
     if not folder:
         folder = subprocess.run([ROOT / "scripts/setup", "--models-dir"], capture_output=True, text=True).stdout.strip()
     missing = [f for f in FILES if not (pathlib.Path(folder) / f).exists()]
