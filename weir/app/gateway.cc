@@ -144,7 +144,8 @@ io::Task<void> drain_core(Core& core, Duration bound, std::function<void()> done
 
 void Gateway::drain(std::function<void()> done) {
   if (drained_) {
-    for (auto& core : cores_) core->loop().post([c = core.get()] { c->cut(); });
+    for (auto& core : cores_)
+      core->loop().post([c = core.get()] { c->cut(); });
     return;
   }
   drained_ = std::move(done);

@@ -43,7 +43,8 @@ std::string text(std::string_view object, std::string_view key, std::string_view
   return v && v->type == json::Type::kString ? *v->as_string() : std::string(otherwise);
 }
 
-constexpr std::string_view kUsage = R"("usage":{"prompt_tokens":12,"completion_tokens":20,"total_tokens":32})";
+constexpr std::string_view kUsage =
+    R"("usage":{"prompt_tokens":12,"completion_tokens":20,"total_tokens":32})";
 
 std::string frame(const std::string& model, std::string_view choices, std::string_view more = {}) {
   return fmt::format(
