@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "weir/wire/openai.h"
 
@@ -22,10 +23,26 @@ std::string new_request_id(io::Random& random) {
   return id;
 }
 
+// 127.0.0.0/8 in four decimal parts.
+bool loopback_v4(std::string_view host) {
+  for (int part = 0; part < 4; ++part) {
+    unsigned n = 0;
+    auto [end, error] = std::from_chars(host.data(), host.data() + host.size(), n);
+    if (error != std::errc() || n > 255 || (part == 0 && n != 127)) return false;
+    host.remove_prefix(static_cast<size_t>(end - host.data()));
+    if (part == 3) break;
+    if (!host.starts_with('.')) return false;
+    host.remove_prefix(1);
+  }
+  return host.empty();
+}
+
+// Only what cannot be anybody else's: "127.example.org" is a name that anyone may own.
 bool loopback_name(std::string_view authority) {
-  if (authority.starts_with("[::1]")) return true;
-  std::string_view host = authority.substr(0, authority.find(':'));
-  return iequals(host, "localhost") || host.starts_with("127.");
+  size_t end = authority.starts_with("[::1]") ? 5 : std::min(authority.find(':'), authority.size());
+  std::string_view host = authority.substr(0, end), port = authority.substr(end);
+  if (!port.empty() && port.front() != ':') return false;
+  return host == "[::1]" || iequals(host, "localhost") || loopback_v4(host);
 }
 
 // Is the caller a program on this machine? A page in this machine's browser is not: its Origin, or after a
@@ -33,13 +50,15 @@ bool loopback_name(std::string_view authority) {
 bool is_peer_local(const http::Request& request) {
   bool from_here = request.peer == "unix" || request.peer == "::1" || request.peer.starts_with("127.");
   if (!from_here || (request.peer != "unix" && !loopback_name(request.head.host))) return false;
-  // A reverse proxy on this machine speaks for callers from anywhere.
-  for (std::string_view relayed : {"x-forwarded-for", "forwarded", "via"})
-    if (find_header(request.head.headers, relayed)) return false;
-  const Header* origin = find_header(request.head.headers, "origin");
-  if (!origin) return true;
-  size_t slashes = origin->value.find("://");
-  return slashes != std::string_view::npos && loopback_name(origin->value.substr(slashes + 3));
+  for (const Header& h : request.head.headers) {
+    // A reverse proxy on this machine speaks for callers from anywhere.
+    for (std::string_view relayed : {"x-forwarded-for", "forwarded", "x-real-ip", "via"})
+      if (iequals(h.name, relayed)) return false;
+    if (!iequals(h.name, "origin")) continue;
+    size_t slashes = h.value.find("://");
+    if (slashes == std::string_view::npos || !loopback_name(h.value.substr(slashes + 3))) return false;
+  }
+  return true;
 }
 
 class BodySource final : public exchange::RequestSource {
@@ -137,6 +156,8 @@ io::Task<void> OpenAiApi::call(std::shared_ptr<Services> services, http::Request
   Result<void> outcome = co_await services->pipeline().handle(exchange, stream);
 
   if (!outcome && outcome.error().code == ErrorCode::kCancelled) co_return;  // nobody listens
+  if (outcome && !exchange.answer && !response.started())
+    outcome = fail_internal(ErrorCode::kInternal, "the pipeline ended without an answer");
   if (!outcome && !response.started()) {
     co_await send_error(response, exchange, outcome.error());
   } else if (!outcome) {
@@ -155,10 +176,10 @@ io::Task<void> OpenAiApi::models(std::shared_ptr<Services> services, http::Reque
                                  http::ResponseWriter& response, std::string_view id) {
   std::string request_id = new_request_id(loop_.random());
   auto send = [&](int status, const std::string& body) {
-    std::array<Header, 3> headers{Header{"content-type", "application/json"},
-                                  Header{"x-request-id", request_id},
-                                  Header{"x-weir-request-id", request_id}};
-    return response.send(status, headers, body);
+    std::array<Header, 4> headers{Header{"content-type", "application/json"},
+                                  Header{"x-request-id", request_id}, Header{"x-weir-request-id", request_id},
+                                  Header{"www-authenticate", "Bearer"}};
+    return response.send(status, {headers.data(), status == 401 ? 4u : 3u}, body);
   };
   auto principal = services->authenticate(request.head.headers, is_peer_local(request));
   if (!principal) {

@@ -1,0 +1,410 @@
+// The OpenAI API over real sockets, with a pipeline that does what each test says: what callers are told, and
+// who counts as a program on this machine.
+#include "weir/server/openai_api.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "weir/http/testing.h"
+#include "weir/server/front.h"
+
+namespace weir::server {
+namespace {
+
+using exchange::AnswerStream;
+using exchange::Exchange;
+using http::testing::get;
+using http::testing::Guard;
+using http::testing::post;
+using http::testing::RawClient;
+using http::testing::Reply;
+using io::Task;
+using io::net::TestLoop;
+using io::net::turns;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+using Handle = std::function<Task<Result<void>>(Exchange&, AnswerStream&)>;
+
+struct TestServices final : Services, exchange::Handler {
+  const Settings& settings() const override { return settings_; }
+  exchange::Handler& pipeline() override { return *this; }
+  Result<exchange::Principal> authenticate(HeaderList, bool peer_local) const override {
+    local_seen = peer_local;
+    if (!authentic) return fail(ErrorCode::kUnauthenticated, "no key", {}, "missing_api_key");
+    return exchange::Principal{"key", allowed ? &*allowed : nullptr};
+  }
+  std::vector<std::string> not_ready() const override { return reasons; }
+  std::string metrics_text() const override { return "weir_up 1\n"; }
+  Task<Result<void>> handle(Exchange& exchange, AnswerStream& stream) override {
+    ids.insert(exchange.id);
+    local_seen = exchange.peer_local;
+    return does(exchange, stream);
+  }
+
+  Settings settings_;
+  bool authentic = true;
+  std::optional<std::vector<std::string>> allowed;
+  std::vector<std::string> reasons;
+  Handle does;
+  std::set<std::string> ids;
+  mutable bool local_seen = false;
+};
+
+struct Scene {
+  explicit Scene(TestLoop& t)
+      : loop(t.loop()),
+        guard(loop),
+        services(std::make_shared<TestServices>()),
+        front(loop, Front::Scope::kAll),
+        server(loop, [this](http::Request& q, http::ResponseWriter& r) { return front.serve(q, r); }),
+        client(loop, guard.scope()) {
+    front.set_services(services);
+  }
+  io::Loop& loop;
+  Guard guard;
+  std::shared_ptr<TestServices> services;
+  Front front;
+  http::testing::TestServer server;
+  RawClient client;
+};
+
+using Play = Task<void> (*)(Scene&);
+
+Task<void> played(TestLoop& t, Play play) {
+  Scene scene(t);
+  co_await scene.client.connect(scene.server.address());
+  co_await play(scene);
+  scene.client.leave();
+  co_await scene.server.close();
+}
+
+void run(Play play) {
+  TestLoop t;
+  t.run(played(t, play));
+}
+
+constexpr std::string_view kChat = R"({"model":"m","messages":[1]})";
+
+// ------------------------------------------------------------------------------- pipelines for the tests
+
+Task<Result<void>> receive_and_echo(Exchange& exchange, AnswerStream&) {
+  CO_TRY_VOID(co_await exchange.source.receive(exchange));
+  exchange.outcome.provider = "p";
+  exchange.outcome.provider_model = "pm";
+  exchange.answer =
+      exchange::Answer{.headers = {{"retry-after", "3"}}, .body = std::string(exchange.request.body.view())};
+  co_return Result<void>{};
+}
+
+Task<Result<void>> stream_two(Exchange& exchange, AnswerStream& stream) {
+  CO_TRY_VOID(co_await exchange.source.receive(exchange));
+  stream.begin(200, "text/event-stream", {{"x-request-id", "req_model"}});
+  stream.event({"data: 1\n\n", "1"});
+  EXPECT_TRUE(co_await stream.flush());
+  stream.event({"data: [DONE]\n\n", "[DONE]"});
+  co_return Result<void>{};
+}
+
+Task<Result<void>> fail_late(Exchange&, AnswerStream& stream) {
+  stream.begin(200, "text/event-stream", {});
+  stream.event({"data: 1\n\n", "1"});
+  co_await stream.flush();
+  stream.event({"data: 2\n\n", "2"});
+  co_return fail_internal(ErrorCode::kUpstream, "10.0.0.1 hung up");
+}
+
+Task<Result<void>> nothing(Exchange&, AnswerStream&) {
+  co_return Result<void>{};
+}
+
+Task<Result<void>> rate_limited(Exchange&, AnswerStream&) {
+  Error e = make_error(ErrorCode::kRateLimited, "slow down", {}, "requests");
+  e.retry_after_s = 17;
+  co_return Unexpected(std::move(e));
+}
+
+Task<Result<void>> unauthenticated(Exchange&, AnswerStream&) {
+  co_return fail(ErrorCode::kUnauthenticated, "no", {}, "invalid_api_key");
+}
+
+Task<Result<void>> wait_for_cancel(Exchange& exchange, AnswerStream&) {
+  io::Event never;
+  co_await never.wait(exchange.cancel);
+  co_return fail(ErrorCode::kCancelled, "left");
+}
+
+// --------------------------------------------------------------------------------------- answers
+
+TEST(OpenAiApi, AnAnswerCarriesWhoGaveIt) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = receive_and_echo;
+    Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
+    EXPECT_EQ(r.status, 200);
+    EXPECT_EQ(r.body, kChat);
+    EXPECT_EQ(r.header("content-type"), "application/json");
+    EXPECT_EQ(r.header("x-weir-provider"), "p");
+    EXPECT_EQ(r.header("x-weir-model"), "pm");
+    EXPECT_EQ(r.header("retry-after"), "3");
+    std::string id = r.header("x-weir-request-id");
+    EXPECT_THAT(id, ::testing::MatchesRegex("req_[0-9a-f]+"));
+    EXPECT_EQ(id.size(), 28u);
+    EXPECT_EQ(r.header("x-request-id"), id);
+    for (int i = 0; i < 50; ++i)
+      co_await s.client.ask(post("/v1/embeddings", R"({"model":"m","input":"x"})"));
+    EXPECT_EQ(s.services->ids.size(), 51u);
+  });
+}
+
+TEST(OpenAiApi, AStreamEndsWithItsLastEvents) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = stream_two;
+    Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
+    EXPECT_EQ(r.body, "data: 1\n\ndata: [DONE]\n\n");
+    EXPECT_TRUE(r.complete);
+    EXPECT_EQ(r.header("content-type"), "text/event-stream");
+    EXPECT_EQ(r.header("cache-control"), "no-cache");
+    EXPECT_EQ(r.header("x-request-id"), "req_model");
+    EXPECT_EQ((co_await s.client.ask(get("/health"))).status, 200);
+  });
+}
+
+TEST(OpenAiApi, AStreamThatFailsSaysSoAndEnds) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = fail_late;
+    Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
+    EXPECT_EQ(r.status, 200);
+    EXPECT_EQ(r.body,
+              "data: 1\n\ndata: 2\n\ndata: {\"error\":{\"message\":\"The model server failed.\",\"type\":"
+              "\"upstream_error\",\"param\":null,\"code\":\"upstream\"}}\n\n");
+    EXPECT_TRUE(r.complete);
+  });
+}
+
+TEST(OpenAiApi, ErrorsHaveTheirStatusAndHeaders) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = rate_limited;
+    Reply limited = co_await s.client.ask(post("/v1/chat/completions", kChat));
+    EXPECT_EQ(limited.status, 429);
+    EXPECT_EQ(limited.header("retry-after"), "17");
+    EXPECT_THAT(limited.body, HasSubstr(R"("code":"requests")"));
+    EXPECT_EQ(limited.header("x-weir-request-id").size(), 28u);
+    s.services->does = unauthenticated;
+    Reply refused = co_await s.client.ask(post("/v1/chat/completions", kChat));
+    EXPECT_EQ(refused.status, 401);
+    EXPECT_EQ(refused.header("www-authenticate"), "Bearer");
+    s.services->does = receive_and_echo;
+    Reply bad =
+        co_await s.client.ask(post("/v1/chat/completions", R"({"model":"m","messages":[1],"n":"x"})"));
+    EXPECT_EQ(bad.status, 400);
+    EXPECT_THAT(bad.body, HasSubstr(R"("param":"n")"));
+    Reply zipped = co_await s.client.ask(post("/v1/chat/completions", kChat, "Content-Encoding: gzip\r\n"));
+    EXPECT_EQ(zipped.status, 415);
+    Reply plain =
+        co_await s.client.ask(post("/v1/chat/completions", kChat, "Content-Encoding: identity\r\n"));
+    EXPECT_EQ(plain.status, 200);
+    s.services->settings_.server.limits.body_bytes = 10;
+    EXPECT_EQ((co_await s.client.ask(post("/v1/chat/completions", kChat))).status, 413);
+  });
+}
+
+TEST(OpenAiApi, APipelineThatSaysNothingIsOurDefect) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = nothing;
+    Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
+    EXPECT_EQ(r.status, 500);
+    EXPECT_THAT(r.body, HasSubstr(R"("type":"server_error")"));
+  });
+}
+
+TEST(OpenAiApi, ALeavingCallerIsToldNothing) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = wait_for_cancel;
+    co_await s.client.send(get("/health"));
+    co_await s.client.reply();
+    co_await s.client.send(post("/v1/chat/completions", ""));
+    while (s.services->ids.empty())
+      co_await turns(s.loop, 1);
+    s.client.leave();
+    co_await s.server.server().tasks().idle();
+  });
+}
+
+// A reload swaps the services; a running request keeps its own.
+TEST(OpenAiApi, ARequestKeepsTheServicesItBeganWith) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = wait_for_cancel;
+    std::weak_ptr<TestServices> old = s.services;
+    co_await s.client.send(post("/v1/chat/completions", ""));
+    while (s.services->ids.empty())
+      co_await turns(s.loop, 1);
+    s.services = std::make_shared<TestServices>();
+    s.front.set_services(s.services);
+    EXPECT_FALSE(old.expired());
+    s.client.leave();
+    co_await s.server.server().tasks().idle();
+    EXPECT_TRUE(old.expired());
+  });
+}
+
+// ------------------------------------------------------------------------------------------- paths
+
+TEST(Front, KnowsItsPathsAndNoOthers) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = receive_and_echo;
+    for (std::string path : {"/", "/v1", "/v1/", "/v1/chat/completions/", "/V1/models", "/v1/models/",
+                             "/v1//models", "/admin", "/v1/chat%2fcompletions", "/health/x"})
+      EXPECT_EQ((co_await s.client.ask(get(path))).status, 404) << path;
+    Reply wrong = co_await s.client.ask(get("/v1/chat/completions"));
+    EXPECT_EQ(wrong.status, 405);
+    EXPECT_EQ(wrong.header("allow"), "POST");
+    EXPECT_THAT(wrong.body, HasSubstr("method_not_allowed"));
+    EXPECT_EQ((co_await s.client.ask(post("/v1/models", ""))).status, 405);
+    EXPECT_EQ((co_await s.client.ask(post("/v1/chat/completions?x=y", kChat))).status, 200);
+    Reply metrics = co_await s.client.ask(get("/metrics"));
+    EXPECT_EQ(metrics.body, "weir_up 1\n");
+    EXPECT_THAT(metrics.header("content-type"), HasSubstr("text/plain"));
+    co_await s.client.send("HEAD /health HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ((co_await s.client.reply(true)).status, 200);
+  });
+}
+
+TEST(Front, MetricsMayHaveTheirOwnListener) {
+  run([](Scene& s) -> Task<void> {
+    s.front.set_scope(Front::Scope::kWithoutMetrics);
+    EXPECT_EQ((co_await s.client.ask(get("/metrics"))).status, 404);
+    EXPECT_EQ((co_await s.client.ask(get("/health"))).status, 200);
+    s.front.set_scope(Front::Scope::kMetricsOnly);
+    EXPECT_EQ((co_await s.client.ask(get("/metrics"))).status, 200);
+    for (std::string path : {"/health", "/ready", "/v1/models"})
+      EXPECT_EQ((co_await s.client.ask(get(path))).status, 404) << path;
+  });
+}
+
+TEST(Front, ReadyTellsWhyNot) {
+  run([](Scene& s) -> Task<void> {
+    EXPECT_EQ((co_await s.client.ask(get("/ready"))).body, R"({"status":"ready","reasons":[]})");
+    s.services->reasons = {"local model x is loading"};
+    Reply r = co_await s.client.ask(get("/ready"));
+    EXPECT_EQ(r.status, 503);
+    EXPECT_EQ(r.body, R"({"status":"not_ready","reasons":["local model x is loading"]})");
+    s.services->reasons.clear();
+    s.front.set_draining();
+    EXPECT_EQ((co_await s.client.ask(get("/ready"))).status, 503);
+    EXPECT_EQ((co_await s.client.ask(get("/health"))).status, 200);
+  });
+}
+
+// ---------------------------------------------------------------------------------------- models
+
+void fill(Settings& settings) {
+  ProviderSettings provider;
+  provider.name = "p";
+  provider.models = {"pass-*", "exact"};
+  ProviderSettings local;
+  local.name = "here";
+  local.kind = ProviderKind::kLocal;
+  local.chat.push_back({.name = "smol"});
+  local.embeddings.push_back({.name = "mini"});
+  settings.providers = {provider, local};
+  ModelSettings model;
+  model.name = "chat";
+  model.aliases = {"default"};
+  model.targets = {{"p", "x"}};
+  settings.models = {model};
+}
+
+TEST(Models, AreThoseTheKeyMayUse) {
+  run([](Scene& s) -> Task<void> {
+    fill(s.services->settings_);
+    Reply all = co_await s.client.ask(get("/v1/models"));
+    for (std::string name : {"chat", "default", "smol", "mini", "exact"})
+      EXPECT_THAT(all.body, HasSubstr("\"id\":\"" + name + "\""));
+    EXPECT_THAT(all.body, Not(HasSubstr("pass-")));
+    EXPECT_EQ(all.header("x-weir-request-id").size(), 28u);
+
+    s.services->allowed = {"chat", "mini"};
+    Reply some = co_await s.client.ask(get("/v1/models"));
+    EXPECT_EQ(some.body,
+              R"({"object":"list","data":[{"id":"chat","object":"model","created":0,"owned_by":"p"},)"
+              R"({"id":"mini","object":"model","created":0,"owned_by":"here"}]})");
+    EXPECT_EQ((co_await s.client.ask(get("/v1/models/chat"))).body,
+              R"({"id":"chat","object":"model","created":0,"owned_by":"p"})");
+    Reply hidden = co_await s.client.ask(get("/v1/models/smol"));
+    EXPECT_EQ(hidden.status, 404);
+    EXPECT_THAT(hidden.body, HasSubstr("model_not_found"));
+    EXPECT_EQ((co_await s.client.ask(get("/v1/models/nonsense"))).status, 404);
+    s.services->authentic = false;
+    Reply refused = co_await s.client.ask(get("/v1/models"));
+    EXPECT_EQ(refused.status, 401);
+    EXPECT_EQ(refused.header("www-authenticate"), "Bearer");
+  });
+}
+
+// ------------------------------------------------------------------- programs and pages of this machine
+
+TEST(PeerLocal, IsAProgramOnThisMachineNotAPageNorAProxy) {
+  struct Row {
+    std::string host, headers;
+    bool local;
+  };
+  const Row kRows[] = {
+      {"127.0.0.1:8080", "", true},
+      {"localhost:8080", "", true},
+      {"LOCALHOST", "", true},
+      {"[::1]:8080", "", true},
+      {"127.8.9.1", "", true},
+      // A page of another site whose name was made to lead here.
+      {"evil.example", "", false},
+      {"localhost.evil.example", "", false},
+      {"127.evil.example", "", false},
+      {"127.0.0.1.evil.example", "", false},
+      {"127.0.0", "", false},
+      {"127.0.0.1.1", "", false},
+      {"127.0.0.256", "", false},
+      // A browser tells where its page is from.
+      {"localhost", "Origin: http://localhost:3000\r\n", true},
+      {"localhost", "Origin: http://127.0.0.1\r\n", true},
+      {"localhost", "Origin: http://[::1]:80\r\n", true},
+      {"localhost", "Origin: https://evil.example\r\n", false},
+      {"localhost", "Origin: http://127.evil.example\r\n", false},
+      {"localhost", "Origin: http://[::1].evil.example\r\n", false},
+      {"localhost", "Origin: null\r\n", false},
+      {"localhost", "Origin: \r\n", false},
+      {"localhost", "Origin: http://localhost\r\nOrigin: http://evil.example\r\n", false},
+      // Somebody else, through a proxy that runs here.
+      {"127.0.0.1:8080", "X-Forwarded-For: 1.2.3.4\r\n", false},
+      {"127.0.0.1:8080", "Forwarded: for=1.2.3.4\r\n", false},
+      {"127.0.0.1:8080", "X-Real-IP: 1.2.3.4\r\n", false},
+      {"127.0.0.1:8080", "Via: 1.1 proxy\r\n", false},
+  };
+  TestLoop t;
+  t.run([](TestLoop& loop, std::span<const Row> rows) -> Task<void> {
+    Scene s(loop);
+    co_await s.client.connect(s.server.address());
+    for (const Row& row : rows) {
+      s.services->local_seen = !row.local;
+      co_await s.client.ask("GET /v1/models HTTP/1.1\r\nHost: " + row.host + "\r\n" + row.headers + "\r\n");
+      EXPECT_EQ(s.services->local_seen, row.local) << row.host << " " << row.headers;
+    }
+    s.client.leave();
+    co_await s.server.close();
+  }(t, kRows));
+}
+
+TEST(ErrorBody, OfTheServerItselfHasTheSameShape) {
+  TestLoop t;
+  Front front(t.loop(), Front::Scope::kAll);
+  EXPECT_EQ(
+      front.error_body(make_error(ErrorCode::kRequestTimeout, "slow")),
+      R"({"error":{"message":"slow","type":"invalid_request_error","param":null,"code":"request_timeout"}})");
+}
+
+}  // namespace
+}  // namespace weir::server
