@@ -1,0 +1,45 @@
+#include "weir/exchange/exchange.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace weir::exchange {
+namespace {
+
+TEST(Principal, MayUseWhatItsPatternsSay) {
+  EXPECT_TRUE((Principal{"p", nullptr}.may_use("anything")));
+  std::vector<std::string> none, some{"exact", "family-*"};
+  EXPECT_TRUE((Principal{"p", &none}.may_use("anything")));
+  Principal p{"p", &some};
+  EXPECT_TRUE(p.may_use("exact"));
+  EXPECT_TRUE(p.may_use("family-"));
+  EXPECT_TRUE(p.may_use("family-large"));
+  for (std::string_view other : {"exact2", "exac", "family", "Exact", "", "*", "a-family-x"})
+    EXPECT_FALSE(p.may_use(other)) << other;
+}
+
+TEST(Usage, LaterFramesHaveTheLastWordFieldByField) {
+  Usage usage;
+  EXPECT_FALSE(usage.known());
+  usage.merge({.input_tokens = 10, .output_tokens = 1});
+  usage.merge({.output_tokens = 5, .reasoning_tokens = 2});
+  usage.merge({});
+  EXPECT_EQ(usage.input_tokens, 10);
+  EXPECT_EQ(usage.output_tokens, 5);
+  EXPECT_EQ(usage.reasoning_tokens, 2);
+  EXPECT_FALSE(usage.cached_input_tokens);
+  EXPECT_TRUE(usage.known());
+  usage.merge({.output_tokens = 0});  // reported zero is a report
+  EXPECT_EQ(usage.output_tokens, 0);
+}
+
+TEST(Operation, HasItsName) {
+  EXPECT_EQ(name(Operation::kChat), "chat");
+  EXPECT_EQ(name(Operation::kCompletion), "completion");
+  EXPECT_EQ(name(Operation::kEmbedding), "embedding");
+}
+
+}  // namespace
+}  // namespace weir::exchange
