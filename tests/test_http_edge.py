@@ -544,7 +544,6 @@ def test_programs_on_this_machine_are_welcome_and_pages_in_its_browser_are_not(g
         assert weir.chat(headers=headers).status == 200, headers  # whoever has a key may come from anywhere
 
 
-@pytest.mark.xfail(strict=True, reason="a name that begins with 127. counts as this machine: DNS rebinding gets in")
 @pytest.mark.parametrize("name", ["127.evil.example", "127.0.0.1.evil.example"])
 @pytest.mark.parametrize("header", ["Host", "Origin"])
 def test_foreign_names_that_look_like_this_machine(gateway, header, name):

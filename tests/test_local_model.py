@@ -248,7 +248,7 @@ def test_child_that_is_killed_is_started_again(binary, models, tmp_path, word, m
         assert missing
         assert all(a.headers["retry-after"] for a in missing)
         assert {a.error["code"] for a in missing} <= {"model_down", "model_loading"}
-        assert any(f"local model {model}" in line["message"] and "starting it again" in line["message"] for line in weir.log())
+        weir.said.wait(lambda line: f"local model {model}" in line and "starting it again" in line, "the log says nothing")
         assert weir.stop() == 0
     finally:
         if weir.process.poll() is None:
@@ -346,7 +346,7 @@ def test_damaged_model_file(binary, models, tmp_path, kind):
         assert "/" not in answer.error["message"]  # where the file lies is the operator's business
         # What works goes on working.
         eventually(lambda: embeddings_status(weir) == 200, "the other model does not answer", LOAD_S)
-        assert any("chat.gguf" in line["message"] for line in weir.log())
+        weir.said.wait(lambda line: f"local model {CHAT}" in line and "chat.gguf" in line, "the log does not say which file")
         assert weir.stop() == 0
     finally:
         if weir.process.poll() is None:
