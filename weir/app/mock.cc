@@ -155,6 +155,10 @@ io::Task<void> MockServer::stream(const Script& script, http::Request& request,
           ? fmt::format(R"({{"index":0,"text":"{}","finish_reason":null}})", word)
           : fmt::format(R"({{"index":0,"delta":{{"content":"{}"}},"finish_reason":null}})", word);
   std::string chunk = frame(script.model, content);
+  std::string first =
+      frame(script.model,
+            fmt::format(R"({{"index":0,"delta":{{"role":"assistant","content":"{}"}},"finish_reason":null}})",
+                        word));
   for (int64_t i = 0; i < script.frames; ++i) {
     if (i == script.after && !script.fault.empty()) {
       if (script.fault == "cut") co_return;  // the handler ends without end(): the connection is cut
@@ -171,7 +175,8 @@ io::Task<void> MockServer::stream(const Script& script, http::Request& request,
         co_return;
       }
     }
-    if (!co_await response.write(chunk)) co_return;
+    bool names_role = i == 0 && !script.completion;
+    if (!co_await response.write(names_role ? first : chunk)) co_return;
     if (!co_await pause(milliseconds(script.frame_delay_ms), request.cancel)) co_return;
   }
   if (script.fault == "no_finish") {

@@ -23,6 +23,24 @@ std::string new_request_id(io::Random& random) {
   return id;
 }
 
+// The path's part with its percent escapes resolved (clients write "org/model" as "org%2Fmodel"); what is no
+// escape stays as it is.
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    unsigned char byte = 0;
+    const char* digits = text.data() + i + 1;
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
+      out += static_cast<char>(byte);
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 // 127.0.0.0/8 in four decimal parts.
 bool loopback_v4(std::string_view host) {
   for (int part = 0; part < 4; ++part) {
@@ -173,7 +191,8 @@ io::Task<void> OpenAiApi::call(std::shared_ptr<Services> services, http::Request
 }
 
 io::Task<void> OpenAiApi::models(std::shared_ptr<Services> services, http::Request& request,
-                                 http::ResponseWriter& response, std::string_view id) {
+                                 http::ResponseWriter& response, std::string_view id_in_path) {
+  std::string id = percent_decoded(id_in_path);
   std::string request_id = new_request_id(loop_.random());
   auto send = [&](int status, const std::string& body) {
     std::array<Header, 4> headers{Header{"content-type", "application/json"},
@@ -215,10 +234,9 @@ io::Task<void> OpenAiApi::models(std::shared_ptr<Services> services, http::Reque
     body = wire::model_body(*at, created);
   } else {
     status = 404;
-    body = wire::error_body(
-        make_error(ErrorCode::kNotFound,
-                   "The model '" + std::string(id) + "' does not exist or this key may not use it.", "model",
-                   "model_not_found"));
+    body = wire::error_body(make_error(ErrorCode::kNotFound,
+                                       "The model '" + id + "' does not exist or this key may not use it.",
+                                       "model", "model_not_found"));
   }
   co_await send(status, body);
 }

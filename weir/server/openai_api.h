@@ -17,9 +17,9 @@ class OpenAiApi {
   /// POST /v1/chat/completions, /v1/completions, /v1/embeddings.
   io::Task<void> call(std::shared_ptr<Services> services, http::Request& request,
                       http::ResponseWriter& response, exchange::Operation operation);
-  /// GET /v1/models, and with `id` GET /v1/models/{id}.
+  /// GET /v1/models, and with an id (percent escapes and all) GET /v1/models/{id}.
   io::Task<void> models(std::shared_ptr<Services> services, http::Request& request,
-                        http::ResponseWriter& response, std::string_view id);
+                        http::ResponseWriter& response, std::string_view id_in_path);
 
  private:
   io::Loop& loop_;
