@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "weir/telemetry/prometheus.h"
 
 namespace weir::app {
@@ -67,31 +69,43 @@ Result<void> Gateway::start_local_models(const Settings& settings) {
   for (const ProviderSettings& provider : settings.providers) {
     if (provider.kind != ProviderKind::kLocal) continue;
     std::shared_ptr<upstream::LocalModels> models;
-    for (LocalProviderRun& run : local_runs_)  // an unchanged one keeps running
-      if (run.settings == provider) models = std::move(run.models);
+    for (const LocalProviderRun& run : local_runs_)  // an unchanged one keeps running
+      if (run.settings == provider) models = run.models;
     if (!models) {
       TRY(auto made,
           upstream::LocalModels::create(*loops_.front(), provider, cpu_count_, [this](std::string_view text) {
             if (!cores_.empty()) log().info(text);
           }));
       models = std::move(made);
-      models->start();
     }
     table[provider.name] = models->models();
     runs.push_back({provider, std::move(models)});
   }
-  for (LocalProviderRun& run : local_runs_)
-    if (run.models) tasks_.start(stop_run(std::move(run.models)));
-  local_runs_ = std::move(runs);
+  // Nothing can fail from here on.
+  auto runs_in = [](const std::vector<LocalProviderRun>& list, const LocalProviderRun& run) {
+    return std::ranges::any_of(list, [&](const LocalProviderRun& r) { return r.models == run.models; });
+  };
+  for (LocalProviderRun& run : runs)
+    if (!runs_in(local_runs_, run)) run.models->start();
+  std::swap(local_runs_, runs);
   local_table_ = std::move(table);
+  for (LocalProviderRun& run : runs)
+    if (!runs_in(local_runs_, run)) tasks_.start(stop_when_unused(std::move(run.models)));
   return {};
 }
 
-io::Task<void> Gateway::stop_run(std::shared_ptr<upstream::LocalModels> models) {
+// Calls under way on the version of the house before still use the models: the last one gone, they stop.
+io::Task<void> Gateway::stop_when_unused(std::shared_ptr<upstream::LocalModels> models) {
+  auto used = [&] {
+    return std::ranges::any_of(models->models(), [](const auto& m) { return m.use_count() > 2; });  // 2: ours
+  };
+  while (used() && co_await io::sleep(*loops_.front(), milliseconds(100), ending_)) {
+  }
   co_await models->stop();
 }
 
 io::Task<void> Gateway::stop_local_models() {
+  ending_.request(io::CancelReason::kShutdown);
   for (LocalProviderRun& run : local_runs_)
     co_await run.models->stop();
   local_runs_.clear();

@@ -49,7 +49,7 @@ class Gateway {
 
   Result<void> start_local_models(const Settings& settings);
   io::Task<void> stop_local_models();
-  io::Task<void> stop_run(std::shared_ptr<upstream::LocalModels> models);
+  io::Task<void> stop_when_unused(std::shared_ptr<upstream::LocalModels> models);
   std::string metrics_text();
 
   std::vector<io::Loop*> loops_;
@@ -62,6 +62,7 @@ class Gateway {
   LocalModelTable local_table_;
   std::vector<std::string> urls_;
   io::TaskGroup tasks_;  // on loop 0
+  io::Cancel ending_;    // requested when local models stop for good
   size_t draining_ = 0;
   std::function<void()> drained_;
 };

@@ -37,7 +37,7 @@ struct EventFacts {
   bool error = false;       // an error object instead of a chunk
   bool malformed = false;   // neither JSON object nor [DONE]
   bool has_output = false;  // carries text, reasoning or a tool call
-  bool finished = false;    // a choice has its finish_reason
+  int finished = 0;         // choices that got their finish_reason
   bool choices_empty = false;
   std::optional<exchange::Usage> usage;
   std::optional<json::Value> usage_value;  // present, maybe null

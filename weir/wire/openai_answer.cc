@@ -103,7 +103,7 @@ EventFacts read_event(std::string_view data, bool look_for_output) {
   }
   for (size_t at = 0; (at = data.find("\"finish_reason\"", at)) != std::string_view::npos; at += 15) {
     size_t value = data.find_first_not_of(" \t\r\n:", at + 15);
-    if (value != std::string_view::npos && data[value] == '"') facts.finished = true;
+    if (value != std::string_view::npos && data[value] == '"') ++facts.finished;
   }
   return facts;
 }

@@ -169,8 +169,10 @@ struct Relay {
   bool token_seen = false;
   bool progressed = false;  // the last piece held an event with data (comments keep no timer alive)
   bool done = false;        // [DONE] came
-  bool finished = false;    // a finish_reason came
+  int64_t unfinished = 1;   // choices without their finish_reason
   bool failed = false;      // the model server sent an error object
+
+  bool finished() const { return unfinished <= 0; }
 
   void relay(wire::EventFacts& facts, const weir::wire::SseEvent& event) {
     if (!begun) {
@@ -216,7 +218,7 @@ struct Relay {
       return Unexpected(std::move(e));
     }
     done = done || facts.done;
-    finished = finished || facts.finished;
+    unfinished -= facts.finished;
     relay(facts, event);
     return {};
   }
@@ -228,6 +230,7 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
   http::BodyReader& body = call.body();
   weir::wire::SseFramer framer;
   Relay relay{exchange, stream, call.head()};
+  if (const json::Value* n = exchange.request.document.find("n")) relay.unfinished = n->as_int().value_or(1);
   io::Cancel scope(cancel);
   io::Timeout first_token(scope, io::CancelReason::kFirstTokenTimeout);
   io::Timeout idle(scope, io::CancelReason::kIdleTimeout);
@@ -236,7 +239,7 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
   for (;;) {
     http::BodyReader::Piece piece = body.take();
     if (piece.state == http::BodyReader::State::kNothing) {
-      if (relay.token_seen || relay.done || relay.finished) {  // an answer may have no token at all
+      if (relay.token_seen || relay.done || relay.finished()) {  // an answer may have no token at all
         first_token.disarm();
         if (relay.progressed)
           exchange.loop.arm(idle, relay.done ? kEndGrace : Duration(target.timeouts.idle));
@@ -245,7 +248,7 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
       co_await body.inbox().more(scope);
       if (!scope.requested()) continue;
       // The answer is whole, only the end of the message is late: nobody waits for that.
-      bool whole = relay.done || relay.finished;
+      bool whole = relay.done || relay.finished();
       if (whole && scope.reason() == io::CancelReason::kIdleTimeout) co_return Result<void>{};
       co_return Unexpected(scope_error(scope));
     }
@@ -267,7 +270,7 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
           upstream_error("malformed_response", "sent an event larger than 1 MiB", !relay.begun));
     bool over = piece.state != http::BodyReader::State::kData;
     if (over) {
-      if (relay.done || relay.finished) co_return Result<void>{};
+      if (relay.done || relay.finished()) co_return Result<void>{};
       co_return Unexpected(
           upstream_error("stream_cut", "the stream ended before the answer did", !relay.begun));
     }
