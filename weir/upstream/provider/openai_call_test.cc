@@ -477,6 +477,17 @@ TEST(OpenAiCall, AStreamMayEndWithoutDoneOnceItFinished) {
   });
 }
 
+TEST(OpenAiCall, EveryChoiceAskedForMustFinish) {
+  run([](Scene& s) -> Task<void> {
+    s.ask(R"({"model":"asked","messages":[{"role":"user","content":"hi"}],"stream":true,"n":2})");
+    s.add(streams({text({kToken, kFinish})}));  // the second choice was cut
+    co_await s.call();
+    EXPECT_FALSE(s.outcome);
+    EXPECT_EQ(s.outcome.error().reason, "stream_cut");
+    EXPECT_EQ(s.caller.all, text({kToken, kFinish}));
+  });
+}
+
 struct Broken {
   std::vector<std::string> pieces;
   bool end;
