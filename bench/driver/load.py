@@ -6,7 +6,7 @@ import os
 import subprocess
 
 from . import build
-from .processes import LOAD_CORE
+from .processes import LOAD_CORE, OWN_SESSION
 
 SENTENCE = "Tell me about the history of the river. "
 
@@ -50,7 +50,7 @@ def command(server, traffic, mode="closed", core=LOAD_CORE, **flags):
         flags["key"] = server.key
     if server.headers:
         flags["headers"] = server.headers
-    argv = ["taskset", "-c", str(core % os.cpu_count()), build.tool("load")]
+    argv = [*OWN_SESSION, "taskset", "-c", str(core % os.cpu_count()), build.tool("load")]
     return argv + [part for name, value in flags.items() for part in (f"--{name}", str(value))]
 
 

@@ -29,7 +29,7 @@ def cost_us(server, traffic, connections, seconds, units=1):
 
 def measure_lane(servers, traffic, connections, seconds, rounds, units):
     for server in servers:
-        load.run(server, traffic, connections=connections, requests=20 * connections)  # pools and caches fill
+        load.run(server, traffic, connections=connections, requests=5 * connections)  # pools and caches fill
     results = {server.name: [] for server in servers}
     for _ in range(rounds):
         for server in servers:

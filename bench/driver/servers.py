@@ -23,8 +23,8 @@ class Server:
     def __exit__(self, *_):
         self.process.end()
 
-    def started(self):
-        wait_for_port(self.port, self.process)
+    def started(self, seconds=10):
+        wait_for_port(self.port, self.process, seconds)
         return self
 
 
