@@ -71,7 +71,9 @@ function(weir_program name folder)
   add_executable(${name} ${folder}/main.cc)
   target_link_libraries(${name} PRIVATE ${target})
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
-    target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc -Wl,-z,relro,-z,now,-z,noexecstack -pie)
+    # libstdc++ stays shared: Debian's yaml-cpp and fmt are, and an exception thrown in one copy of libstdc++ is not
+    # caught in another (yaml-cpp's parse errors ended the process).
+    target_link_options(${name} PRIVATE -Wl,-z,relro,-z,now,-z,noexecstack -pie)
   endif()
 endfunction()
 
