@@ -5,11 +5,11 @@ import socket
 import subprocess
 import time
 
-# Each process is a session of its own; where the system lets us (root, usually), a session that goes before the machine's
-# other work, so that sharing the machine costs cache misses but little waiting for a turn. Both sides of a row alike.
-# Not nice: with autogroups it counts within a session only. Not real-time priority: the kernel takes that away from
-# whoever uses most of a core, 50 ms each second.
-OWN_SESSION = ["setsid", "sh", "-c", 'echo -20 2>/dev/null >/proc/self/autogroup; exec "$@"', "sh"]
+# Each process is a session of its own and, where the system lets us (root, usually), goes before the machine's other
+# work: sharing the machine then costs cache misses, but no waiting for a turn. Both sides of a row alike. Not nice: with
+# autogroups it counts within a session only. Whoever fills a core is still paused 50 ms each second by the kernel, so
+# a latency is to be measured below that.
+OWN_SESSION = ["setsid", "sh", "-c", 'chrt --rr --pid 1 $$ 2>/dev/null >&2; exec "$@"', "sh"]
 TICKS = os.sysconf("SC_CLK_TCK")
 PROXY_CORE = 0  # what is measured
 LOAD_CORE = 1  # the mock and the load generator
