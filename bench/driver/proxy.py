@@ -1,6 +1,7 @@
 """bench/run proxy: what a request costs through weir, beside nginx relaying the same requests to the same mock, in the
 same run, in turns. Cost is CPU time of all the proxy's threads over requests answered: on a machine that others use it
-holds still where latency does not."""
+holds still where latency does not. While cost is measured the mock and the load generator spin (load.cc says why); for
+latency they sleep, as servers do."""
 import contextlib
 
 from . import build, load, peers, rows
@@ -16,12 +17,13 @@ LANES = [
 ]
 P99_GATE = 2.0
 OPEN_CONNECTIONS = 64
+SHARE_OF_MOST = 0.7  # of what the slower of the two can do: the rate at which latency is measured
 
 
 def cost_us(server, traffic, connections, seconds, units=1):
     """(CPU us a unit, share in user mode, requests a second)."""
     user0, system0 = server.process.cpu_seconds()
-    report = load.run(server, traffic, connections=connections, seconds=seconds)
+    report = load.run(server, traffic, connections=connections, seconds=seconds, spin=1)
     user1, system1 = server.process.cpu_seconds()
     count = report["requests"] * units
     return (user1 - user0 + system1 - system0) * 1e6 / count, (user1 - user0) * 1e6 / count, report["rps"]
@@ -43,8 +45,10 @@ def report_lane(lane, gate, results):
     for name, rounds in results.items():
         if name == "weir":
             continue
-        rows.row(lane, "us", cost["weir"], cost[name], name, gate if name == "nginx" else None,
-                 weir_min=rows.rounded(min(r[0] for r in weir)), peer_min=rows.rounded(min(r[0] for r in rounds)),
+        # The machine has fast and slow seconds: those that follow each other are compared, not the medians.
+        pairs = rows.median([mine[0] / other[0] for mine, other in zip(weir, rounds)])
+        rows.row(lane, "us", cost["weir"], cost[name], name, gate if name == "nginx" else None, pairs,
+                 ratio_of_medians=rows.rounded(cost["weir"] / cost[name]), weir_min=rows.rounded(min(r[0] for r in weir)), peer_min=rows.rounded(min(r[0] for r in rounds)),
                  weir_user=rows.rounded(rows.median([r[1] for r in weir])),
                  peer_user=rows.rounded(rows.median([r[1] for r in rounds])),
                  weir_rps=rows.rounded(rows.median([r[2] for r in weir])),
@@ -66,24 +70,30 @@ def latency(mock, weir, nginx, traffic, rate, seconds, rounds):
                  weir_min=rows.rounded(min(mine)), peer_min=rows.rounded(min(other)), rate=int(rate))
 
 
+@contextlib.contextmanager
+def servers(folder, peer_names, spin):
+    """(mock, [weir, nginx, ...])"""
+    with contextlib.ExitStack() as stack:
+        mock = stack.enter_context(Mock(folder, spin=spin))
+        proxies = [stack.enter_context(kind(folder, mock.port)) for kind in (Weir, Nginx)]
+        proxies += [stack.enter_context(peers.start(name, folder, mock.port)) for name in peer_names]
+        yield mock, proxies
+
+
 def run(folder, seconds, peer_names, rounds=5, only=()):
     build.need_yardsticks()
-    with contextlib.ExitStack() as stack:
-        mock = stack.enter_context(Mock(folder))
-        weir = stack.enter_context(Weir(folder, mock.port))
-        nginx = stack.enter_context(Nginx(folder, mock.port))
-        others = [stack.enter_context(peers.start(name, folder, mock.port)) for name in peer_names]
-        max_rps = None
+    with servers(folder, peer_names, spin=True) as (mock, proxies):
         for lane, size, script, connections, gate in LANES:
             if only and lane not in only:
                 continue
             traffic = load.Traffic(folder, lane, size, stream=script is not None, mock=script)
             events = traffic.learn_answer(mock.port)
-            results = measure_lane([weir, nginx, *others], traffic, connections, seconds, rounds, max(events, 1))
+            results = measure_lane(proxies, traffic, connections, seconds, rounds, max(events, 1))
             report_lane(lane, gate, results)
-            if lane == "proxy_1k":
-                max_rps = min(rows.median([r[2] for r in results[name]]) for name in ("weir", "nginx"))
-        if max_rps and (not only or "proxy_latency" in only):
+    if not only or "proxy_latency" in only:
+        with servers(folder, [], spin=False) as (mock, (weir, nginx)):
             traffic = load.Traffic(folder, "latency", 1024)
             traffic.learn_answer(mock.port)
-            latency(mock, weir, nginx, traffic, 0.7 * max_rps, seconds, rounds)
+            most = [load.run(server, traffic, connections=OPEN_CONNECTIONS, seconds=seconds)["rps"]
+                    for server in (weir, nginx, weir, nginx)]
+            latency(mock, weir, nginx, traffic, SHARE_OF_MOST * min(most), seconds, rounds)

@@ -16,6 +16,7 @@
 // removed; left out: any 200 that is whole, and holds "[DONE]" when it is an event stream), --warmup
 // (requests not counted). Prints one JSON object: requests, errors by kind, seconds, requests a second,
 // latency in us.
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 
@@ -175,6 +176,7 @@ class Load {
         seconds_(flags.number("seconds", 1e9)),
         requests_max_(flags.integer("requests", INT64_MAX)),
         rate_(flags.number("rate", 0)),
+        spin_(flags.integer("spin", 0) != 0),
         clients_(static_cast<size_t>(flags.integer("connections", 1))),
         epoll_(epoll_create1(0)) {
     if (!flags.text("expect").empty()) expect_ = file_bytes(flags.text("expect"));
@@ -300,7 +302,9 @@ class Load {
   void poll(int64_t wait_ns) {
     epoll_event events[256];
     timespec wait{wait_ns / 1'000'000'000, wait_ns % 1'000'000'000};
-    int n = epoll_pwait2(epoll_, events, 256, wait_ns < 0 ? nullptr : &wait, nullptr);
+    if (spin_) wait = {};
+    int n = epoll_pwait2(epoll_, events, 256, wait_ns < 0 && !spin_ ? nullptr : &wait, nullptr);
+    if (n == 0 && spin_) sched_yield();
     for (int i = 0; i < n; ++i) {
       Client& c = *static_cast<Client*>(events[i].data.ptr);
       if (c.fd < 0) continue;
@@ -393,6 +397,7 @@ class Load {
   const double seconds_;
   const int64_t requests_max_;
   const double rate_;
+  const bool spin_;
   std::string expect_;
   std::string request_;
   std::vector<Client> clients_;

@@ -8,8 +8,9 @@
 //   GET /mock/stats          {"requests","open","left"}: seen, being answered, left by the client before the
 //   end. GET /mock/left           [[tag, nanoseconds of CLOCK_MONOTONIC when the client was seen to leave],
 //   ...]
-// It prints "ready port=N" on stdout and runs until it is killed.
+// --spin 1: it never sleeps (see load.cc). It prints "ready port=N" on stdout and runs until it is killed.
 
+#include <sched.h>
 #include <sys/epoll.h>
 
 #include <csignal>
@@ -101,7 +102,7 @@ struct Texts {
 
 class Mock {
  public:
-  explicit Mock(int port) : epoll_(epoll_create1(0)) {
+  Mock(int port, bool spin) : epoll_(epoll_create1(0)), spin_(spin) {
     listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     int one = 1;
     setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -118,7 +119,8 @@ class Mock {
   [[noreturn]] void run() {
     epoll_event events[512];
     for (;;) {
-      int n = epoll_wait(epoll_, events, 512, wait_ms());
+      int n = epoll_wait(epoll_, events, 512, spin_ ? 0 : wait_ms());
+      if (n == 0 && spin_) sched_yield();
       for (int i = 0; i < n; ++i) {
         auto* c = static_cast<Connection*>(events[i].data.ptr);
         if (!c)
@@ -306,7 +308,8 @@ class Mock {
   }
 
   const Texts texts_;
-  int epoll_;
+  const int epoll_;
+  const bool spin_;
   int listener_ = -1;
   uint64_t last_id_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
@@ -325,5 +328,5 @@ class Mock {
 int main(int argc, char** argv) {
   bench::Flags flags(argc, argv);
   bench::raise_descriptor_limit();
-  bench::Mock(static_cast<int>(flags.integer("port", 0))).run();
+  bench::Mock(static_cast<int>(flags.integer("port", 0)), flags.integer("spin", 0) != 0).run();
 }
