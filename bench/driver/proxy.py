@@ -57,17 +57,18 @@ def report_lane(lane, gate, results):
 
 def latency(mock, weir, nginx, traffic, rate, seconds, rounds):
     """Added latency at a constant rate, over what the mock takes when asked directly."""
-    added = {server.name: {"p50": [], "p99": []} for server in (weir, nginx)}
+    seen = {server.name: {"p50": [], "p99": []} for server in (mock, weir, nginx)}
     for _ in range(rounds):
-        direct = load.run(mock, traffic, "open", rate=rate, connections=OPEN_CONNECTIONS, seconds=seconds)["latency_us"]
-        for server in (weir, nginx):
-            through = load.run(server, traffic, "open", rate=rate, connections=OPEN_CONNECTIONS, seconds=seconds)
-            for q in ("p50", "p99"):
-                added[server.name][q].append(through["latency_us"][q] - direct[q])
+        for server in (mock, weir, nginx):
+            report = load.run(server, traffic, "open", rate=rate, connections=OPEN_CONNECTIONS, seconds=seconds)
+            for q, values in seen[server.name].items():
+                values.append(report["latency_us"][q])
     for q, gate in (("p50", None), ("p99", P99_GATE)):
-        mine, other = added["weir"][q], added["nginx"][q]
+        direct = rows.median(seen["mock"][q])
+        mine, other = ([value - direct for value in seen[name][q]] for name in ("weir", "nginx"))
         rows.row(f"proxy_{q}_added", "us", rows.median(mine), rows.median(other), "nginx", gate,
-                 weir_min=rows.rounded(min(mine)), peer_min=rows.rounded(min(other)), rate=int(rate))
+                 weir_min=rows.rounded(min(mine)), peer_min=rows.rounded(min(other)), direct=rows.rounded(direct),
+                 rate=int(rate))
 
 
 @contextlib.contextmanager
