@@ -8,6 +8,7 @@ from .processes import LOAD_CORE, PROXY_CORE, Process, free_port, wait_for_port
 
 KEY = "sk-bench-0123456789abcdef"
 DESCRIPTORS = 20000
+KEPT_LOG_BYTES = 64 << 20  # a lane writes up to a gigabyte
 
 
 class Server:
@@ -52,6 +53,11 @@ class Weir(Server):
         if listen:
             self.process = Process(self.name, self.argv, folder, core)
             self.started()
+
+    def __exit__(self, *_):
+        super().__exit__()
+        if os.path.exists(self.log_path) and os.path.getsize(self.log_path) > KEPT_LOG_BYTES:
+            os.remove(self.log_path)
 
     def write_config(self, mock_port, model="gpt-4o-main", broken=False):
         text = f"""\
