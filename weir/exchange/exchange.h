@@ -49,11 +49,19 @@ struct Principal {
 /// What is asked. Owner: server (RequestSource).
 struct ModelRequest {
   json::PaddedBuffer body;
+  size_t body_bytes = 0;                          // stays when the body is let go
   json::Document document;                        // views into body and unescaped_keys
   std::forward_list<std::string> unescaped_keys;  // the parser keeps those of the last document only
   std::string model;                              // as the caller wrote it
   bool stream = false;
   bool usage_wanted = false;  // the caller asked for usage in the stream (stream_options.include_usage)
+
+  /// Gives body and document back: once a stream began nobody else is asked, and it may last for minutes.
+  void let_go() {
+    document = {};
+    unescaped_keys.clear();
+    body.release();
+  }
 };
 
 /// One model on one provider that may answer.

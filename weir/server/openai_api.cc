@@ -91,6 +91,7 @@ class BodySource final : public exchange::RequestSource {
                      "Content-Encoding is not supported: send the body as it is.", {},
                      "unsupported_content_encoding");
     CO_TRY(exchange.request.body, co_await request_.read_body(body_bytes_max_));
+    exchange.request.body_bytes = exchange.request.body.size();
     co_return wire::read_request(exchange.operation, parser_, exchange.request);
   }
 

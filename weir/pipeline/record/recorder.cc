@@ -79,7 +79,7 @@ void Recorder::log(const Exchange& e, MonoTime end) {
   if (e.usage.input_tokens) l.number(R"(,"input_tokens":)", *e.usage.input_tokens);
   if (e.usage.output_tokens) l.number(R"(,"output_tokens":)", *e.usage.output_tokens);
   if (e.usage.cached_input_tokens) l.number(R"(,"cached_input_tokens":)", *e.usage.cached_input_tokens);
-  l.number(R"(,"request_bytes":)", static_cast<int64_t>(e.request.body.size()));
+  l.number(R"(,"request_bytes":)", static_cast<int64_t>(e.request.body_bytes));
   if (e.outcome.attempts > 1) l.number(R"(,"attempts":)", e.outcome.attempts);
   if (e.outcome.streamed) l.number(R"(,"events":)", static_cast<int64_t>(e.outcome.events));
   if (e.outcome.cancelled != io::CancelReason::kNone)

@@ -180,6 +180,7 @@ struct Relay {
       exchange.outcome.streamed = true;
       exchange.outcome.status = head.status;
       stream.begin(head.status, "text/event-stream", passed_answer_headers(head.headers));
+      exchange.request.let_go();
     }
     bool hide_usage = facts.usage_value && !exchange.request.usage_wanted;
     // The frame exists only because we asked for it. (One with a null usage does not: Azure's first.)
@@ -298,6 +299,8 @@ io::Task<Result<void>> call_openai(Endpoint& endpoint, json::Parser& parser, exc
   auto sent = co_await call.send("POST", pieces, {target.timeouts.connect, headers}, cancel);
   exchange.timeline.connected = call.connected_at();
   if (!sent) co_return sent;
+  std::string().swap(head);  // a stream may last for minutes
+  std::vector<std::string_view>().swap(pieces);
   exchange.timeline.first_byte = exchange.loop.now();
 
   const http::ResponseHead& response = call.head();
