@@ -312,6 +312,14 @@ def test_names_that_were_refused_do_not_break_the_log(gateway, tmp_path, model):
     assert line["level"] == "warn"
 
 
+def test_logged_size_of_a_request_outlives_its_body(gateway):
+    weir = gateway()
+    text = "river " * 5000
+    answer = weir.chat({"frames": 2}, messages=[{"role": "user", "content": text}], stream=True)
+    line = weir.wait_log(message="request", request_id=answer.headers["x-weir-request-id"])
+    assert len(text) < line["request_bytes"] < len(text) + 500  # a stream lets its body go once it began
+
+
 def test_request_lines_can_be_left_out(gateway, tmp_path):
     file = tmp_path / "weir.log"
     weir = gateway({"log": {"file": str(file), "requests": False}})
