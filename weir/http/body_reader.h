@@ -41,6 +41,12 @@ class BodyReader {
   /// Payload bytes still to come, when the framing says so.
   uint64_t length_left() const { return framing_ == Framing::kLength ? left_ : 0; }
   bool has_length() const { return framing_ == Framing::kLength; }
+  /// For a reader that took the rest of a body of known length out of inbox() by itself.
+  void finish_length() {
+    release();
+    left_ = 0;
+    complete_ = true;
+  }
   Inbox& inbox() { return inbox_; }
 
  private:

@@ -9,11 +9,13 @@ void Inbox::reserve(size_t n) {
   if (room() >= n) return;
   size_t held = size();
   if (capacity_ - held >= n) {
-    std::memmove(storage_.get(), storage_.get() + begin_, held);
+    std::memmove(storage_.data(), storage_.data() + begin_, held);
   } else {
     size_t capacity = std::max({kInitialBytes, capacity_ * 2, held + n});
-    auto bigger = std::make_unique_for_overwrite<char[]>(capacity);
-    if (held > 0) std::memcpy(bigger.get(), storage_.get() + begin_, held);
+    json::PaddedBuffer bigger;
+    bigger.reserve(capacity);
+    bigger.resize_uninitialized(capacity);
+    if (held > 0) std::memcpy(bigger.data(), storage_.data() + begin_, held);
     storage_ = std::move(bigger);
     capacity_ = capacity;
   }
@@ -23,12 +25,24 @@ void Inbox::reserve(size_t n) {
 
 void Inbox::shrink() {
   if (reading_ || !empty() || capacity_ <= kKeptBytes) return;
-  storage_.reset();
+  storage_.release();
   capacity_ = begin_ = end_ = 0;
 }
 
+json::PaddedBuffer Inbox::take_front(size_t n) {
+  if (begin_ != 0 || end_ != n || reading_) {
+    json::PaddedBuffer copy(bytes().substr(0, n));
+    consume(n);
+    return copy;
+  }
+  json::PaddedBuffer all = std::move(storage_);
+  all.resize_uninitialized(n);
+  capacity_ = begin_ = end_ = 0;
+  return all;
+}
+
 bool Inbox::start() {
-  auto now = stream_.start_read({storage_.get() + end_, room()}, *this);
+  auto now = stream_.start_read({storage_.data() + end_, room()}, *this);
   if (!now) {
     reading_ = true;
     return true;

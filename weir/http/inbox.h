@@ -11,6 +11,7 @@
 #include <span>
 #include <string_view>
 
+#include "weir/base/json.h"
 #include "weir/io/loop.h"
 #include "weir/io/stream.h"
 
@@ -36,8 +37,8 @@ class Inbox final : io::Completion {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  std::string_view bytes() const { return {storage_.get() + begin_, end_ - begin_}; }
-  std::span<char> mutable_bytes() { return {storage_.get() + begin_, end_ - begin_}; }
+  std::string_view bytes() const { return {storage_.data() + begin_, end_ - begin_}; }
+  std::span<char> mutable_bytes() { return {storage_.data() + begin_, end_ - begin_}; }
   size_t size() const { return end_ - begin_; }
   bool empty() const { return begin_ == end_; }
   void consume(size_t n) {
@@ -55,6 +56,8 @@ class Inbox final : io::Completion {
   void reserve(size_t n);
   /// Gives the buffer back when it is empty, larger than the initial size and no read is under way into it.
   void shrink();
+  /// The first `n` bytes, out of the inbox: its very buffer when they are all it holds, else a copy.
+  json::PaddedBuffer take_front(size_t n);
 
   /// Keeps a read under way (when there is room and the stream lives). Never moves bytes(). The watcher may
   /// be told from inside this call when the stream already ended.
@@ -74,7 +77,7 @@ class Inbox final : io::Completion {
   bool start();  // false: answered at once
 
   io::Stream& stream_;
-  std::unique_ptr<char[]> storage_;
+  json::PaddedBuffer storage_;  // its size is the capacity
   size_t capacity_ = 0;
   size_t begin_ = 0;
   size_t end_ = 0;
