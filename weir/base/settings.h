@@ -91,7 +91,7 @@ struct BaseUrl {
 
 struct UpstreamTimeouts {
   milliseconds connect{5'000};
-  milliseconds headers{30'000};      // request sent to response head
+  milliseconds headers{30'000};      // request sent to head of a stream; whole answers: total
   milliseconds first_token{30'000};  // response head to first token of a stream
   milliseconds idle{30'000};         // between two reads of an answer
   milliseconds total{600'000};

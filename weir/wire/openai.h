@@ -1,8 +1,8 @@
 // The OpenAI wire: requests, errors, usage and stream events of /v1/chat/completions, /v1/completions,
 // /v1/embeddings and /v1/models. One home for both directions: server/ reads callers' requests with it,
 // upstream/ reads model servers' answers. Pure functions over bytes. Source of the shapes: OpenAI's API
-// reference and what vLLM, llama.cpp and Azure send in practice (docs/wire/openai.md lists the deviations
-// that are accepted).
+// reference and what vLLM, llama.cpp and Azure send in practice: usage on any frame, errors as text or
+// object, padded frames, frames without choices (openai_test.cc has an example of each).
 #pragma once
 
 #include <optional>
