@@ -6,7 +6,7 @@ target_include_directories(weir_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(weir_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
   -Woverloaded-virtual -Wconversion -Wno-sign-conversion -Wno-missing-designated-field-initializers -Werror
   -march=x86-64-v2 -fstack-protector-strong -fno-plt)
-target_compile_definitions(weir_options INTERFACE WEIR_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(weir_options INTERFACE WEIR_VERSION="${PROJECT_VERSION}" WEIR_MUTATIONS=$<BOOL:${WEIR_MUTATIONS}>)
 target_link_options(weir_options INTERFACE -fuse-ld=lld-19)
 if(WEIR_SANITIZE)
   target_compile_options(weir_options INTERFACE -fsanitize=${WEIR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -1,10 +1,13 @@
 // Disk: files by path. Small files whole and at once (configuration, keys, models' headers); appended logs
-// through a writer that never blocks the loop. Errors are kIo with the system's reason and the path.
+// through a writer that never blocks the loop; mapped files for records that must survive this process;
+// SQLite through a VFS by name. Errors are kIo with the system's reason and the path.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +28,18 @@ class LogWriter {
   virtual std::string last_error() const = 0;  // empty: the last write was fine
   /// Opens the file again (after logrotate moved it).
   virtual void reopen() = 0;
+};
+
+/// A file of fixed size in memory. What is stored into bytes() stays in the file when this process ends, kill
+/// -9 included; when the machine stops, what sync() had not finished may be lost or torn. Held by one process
+/// at a time.
+class MappedFile {
+ public:
+  virtual ~MappedFile() = default;
+  virtual std::span<std::byte> bytes() = 0;
+  /// Blocks until everything stored before the call is on the device; run it on a worker (io::offload). May
+  /// run while the loop stores on. Errors: kIo.
+  virtual Result<void> sync() = 0;
 };
 
 class Disk {
@@ -49,6 +64,13 @@ class Disk {
   /// A new private directory (0700) under the system's place for them.
   virtual Result<std::string> make_temporary_directory(const std::string& prefix) = 0;
   virtual void remove(const std::string& path) = 0;  // file or tree; quiet when absent
+  virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // names in it, sorted
+  /// Opens the file, or makes it `bytes` long, zeros, its room on the disk taken: a store into it never
+  /// fails. Blocks. An existing file keeps its size. Errors: kIo; another process holds it ("in use by
+  /// another process").
+  virtual Result<std::unique_ptr<MappedFile>> map_file(const std::string& path, size_t bytes) = 0;
+  /// Name of the SQLite VFS whose paths are this disk's; empty: SQLite's own.
+  virtual std::string sqlite_vfs() const { return {}; }
   /// `path` "-" is standard output. Errors: kIo when it cannot be opened.
   virtual Result<std::unique_ptr<LogWriter>> open_log(const std::string& path, size_t buffer_bytes_max) = 0;
 };

@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +22,24 @@ namespace {
 Unexpected io_error(std::string_view what, const std::string& path, int error) {
   return fail_internal(ErrorCode::kIo, fmt::format("cannot {} {}: {}", what, path, strerror(error)));
 }
+
+class MappedRegion final : public MappedFile {
+ public:
+  MappedRegion(Fd fd, std::string path, std::span<std::byte> bytes)
+      : fd_(std::move(fd)), path_(std::move(path)), bytes_(bytes) {}
+  ~MappedRegion() override { ::munmap(bytes_.data(), bytes_.size()); }
+  std::span<std::byte> bytes() override { return bytes_; }
+  // Pages dirtied through the mapping belong to the file: fdatasync writes them too.
+  Result<void> sync() override {
+    if (::fdatasync(fd_.get()) != 0) return io_error("sync", path_, errno);
+    return {};
+  }
+
+ private:
+  Fd fd_;
+  const std::string path_;
+  const std::span<std::byte> bytes_;
+};
 
 }  // namespace
 
@@ -94,6 +115,41 @@ Result<std::string> FileDisk::make_temporary_directory(const std::string& prefix
 void FileDisk::remove(const std::string& path) {
   std::error_code ignored;
   std::filesystem::remove_all(path, ignored);
+}
+
+Result<std::vector<std::string>> FileDisk::list(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
+       at.increment(error))
+    names.push_back(at->path().filename().string());
+  if (error) return io_error("list", directory, error.value());
+  std::ranges::sort(names);
+  return names;
+}
+
+Result<std::unique_ptr<MappedFile>> FileDisk::map_file(const std::string& path, size_t bytes) {
+  Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return io_error("open", path, errno);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return io_error("lock", path, errno);
+    return fail_internal(ErrorCode::kIo, path + " is in use by another process");
+  }
+  struct ::stat info;
+  if (::fstat(fd.get(), &info) != 0) return io_error("stat", path, errno);
+  if (info.st_size == 0) {
+    // Its blocks are taken now: a store into a hole of a full disk would be SIGBUS.
+    if (int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); error != 0) {
+      ::unlink(path.c_str());
+      return io_error("make", path, error);
+    }
+    if (::fsync(fd.get()) != 0) return io_error("sync", path, errno);
+  } else {
+    bytes = static_cast<size_t>(info.st_size);
+  }
+  void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (at == MAP_FAILED) return io_error("map", path, errno);
+  return std::make_unique<MappedRegion>(std::move(fd), path, std::span(static_cast<std::byte*>(at), bytes));
 }
 
 Result<std::unique_ptr<LogWriter>> FileDisk::open_log(const std::string& path, size_t buffer_bytes_max) {

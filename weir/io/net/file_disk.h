@@ -16,6 +16,8 @@ class FileDisk final : public Disk {
   Result<void> make_directory(const std::string& path, uint32_t mode) override;
   Result<std::string> make_temporary_directory(const std::string& prefix) override;
   void remove(const std::string& path) override;
+  Result<std::vector<std::string>> list(const std::string& directory) override;
+  Result<std::unique_ptr<MappedFile>> map_file(const std::string& path, size_t bytes) override;
   Result<std::unique_ptr<LogWriter>> open_log(const std::string& path, size_t buffer_bytes_max) override;
 
  private:
