@@ -21,7 +21,7 @@ struct EventBatch {
   uint64_t first = 0;  // sequence number of the first event
   uint64_t next = 0;   // after the last one, damaged slots included
   uint64_t events = 0;
-  int64_t time_min_unix_ns = 0;
+  int64_t time_min_unix_ns = 0;  // of received_unix_ns; bounds: they may be wider than the events
   int64_t time_max_unix_ns = 0;
   std::span<const std::byte> bytes;  // as EventRing::read() gives them
 };
@@ -33,8 +33,8 @@ class EventStore {
   virtual Result<uint64_t> position(const std::string& ring) = 0;
   /// Stores the batches and their rings' positions, all or nothing; on the device when it returns.
   virtual Result<void> append(std::span<const EventBatch> batches) = 0;
-  /// Removes what ended before `before`, oldest first, and until at most `bytes_max` are kept. Events
-  /// removed.
+  /// Removes batches received wholly before `before`, and the oldest ones until at most `bytes_max` are kept.
+  /// A bounded amount a call, so that storing goes on between: call again until it answers 0. Events removed.
   virtual Result<uint64_t> expire(WallTime before, uint64_t bytes_max) = 0;
 };
 

@@ -34,6 +34,13 @@ class EventRing {
 
   size_t slots() const;
 
+  /// Goes on at `sequence` where the store knows more of this ring than its memory does: everything before it
+  /// is stored, and no number may be used twice. After a power cut the file may be older than the store's
+  /// position, and a file that was removed begins at 1 again; without this their events would pass for stored
+  /// ones. Requires: before the first reserve() and read(). Ensures: drained() >= sequence, next() >=
+  /// sequence.
+  void resume_at(uint64_t sequence);
+
   // The loop's side.
 
   /// Takes a place for one event; false when none is free.
@@ -54,8 +61,8 @@ class EventRing {
 
   // The drainer's side.
 
-  /// Appends to `out` the encoded events [from, next()), at most `events_max`, each as: uint16 length, uint64
-  /// sequence, bytes. Answers the number after the last one read. Slots that a power cut destroyed are passed
+  /// Appends to `out` the encoded events [from, next()), at most `events_max`, each as: uint16 length (of
+  /// the bytes alone), uint64 sequence, bytes; little endian, unaligned. Answers the number after the last one read. Slots that a power cut destroyed are passed
   /// over and counted.
   uint64_t read(uint64_t from, size_t events_max, std::vector<std::byte>& out, uint64_t& events,
                 uint64_t& damaged) const;
