@@ -62,8 +62,8 @@ class EventRing {
   // The drainer's side.
 
   /// Appends to `out` the encoded events [from, next()), at most `events_max`, each as: uint16 length (of
-  /// the bytes alone), uint64 sequence, bytes; little endian, unaligned. Answers the number after the last one read. Slots that a power cut destroyed are passed
-  /// over and counted.
+  /// the bytes alone), uint64 sequence, bytes; little endian, unaligned. Answers the number after the last
+  /// one read. Slots that a power cut destroyed are passed over and counted.
   uint64_t read(uint64_t from, size_t events_max, std::vector<std::byte>& out, uint64_t& events,
                 uint64_t& damaged) const;
   /// Frees the slots before `sequence`. Only after the store has them, committed.
