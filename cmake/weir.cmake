@@ -58,7 +58,7 @@ function(weir_folder folder)
   if(tests)
     add_executable(${target}_test ${tests})
     target_link_libraries(${target}_test PRIVATE ${target} GTest::gmock GTest::gtest_main)
-    if(folder MATCHES "^weir/(http|exchange|wire|pipeline|upstream|server)$")  # their tests run on the real loop
+    if(folder MATCHES "^weir/(store|http|exchange|wire|pipeline|upstream|server)$")  # their tests run on the real loop
       target_link_libraries(${target}_test PRIVATE weir_io_net)
     endif()
     add_test(NAME ${folder} COMMAND ${target}_test --gtest_brief=1)
