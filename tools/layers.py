@@ -46,6 +46,7 @@ ALLOWED = {
     ("weir/telemetry/metrics.h", "mutex"): "taken once a series and core, when it is made, and by the reader of /metrics; never on a sample",
     ("weir/telemetry/metrics.h", "std::mutex"): "as above",
     ("weir/telemetry/metrics.cc", "std::lock_guard"): "as above",
+    ("weir/base/mutation.h", "planted_mutation"): "exists in the build with deliberate bugs only; set once, before anything runs",
     ("weir/embed/shared_library.cc", "fopen"): "reads a library's own headers before dlopen maps it, in the embedder's process, before its loop runs",
     ("weir/app/embedder.cc", "thread"): "hardware_concurrency() is a number; no thread is started",
     ("weir/app/embedder.cc", "std::thread"): "as above",

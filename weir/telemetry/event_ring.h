@@ -26,9 +26,10 @@ class EventRing {
   static constexpr size_t kSlotBytes = 512;
   static constexpr size_t kHeaderBytes = 4096;
 
-  /// Takes up the ring that is in `memory`, or formats it when it is all zeros. `memory` outlives the ring
-  /// and is 8-byte aligned. Errors: kIo, when it is neither (another version, damage): nothing is written
-  /// then.
+  /// Takes up the ring that is in `memory`, or formats it when it is all zeros; then what was written must be
+  /// on the device before the first append (a power cut that kept slots without their header would lose
+  /// them). `memory` outlives the ring and is 8-byte aligned. Errors: kIo, when it is neither (another
+  /// version, damage): nothing is written then.
   static Result<EventRing> open(std::span<std::byte> memory);
   EventRing(EventRing&&) noexcept;
 
@@ -51,6 +52,9 @@ class EventRing {
   uint64_t append(const Event& event);
   /// Places that reserve() would still give.
   size_t free_places() const;
+  /// Marks the memory of everything that is not drained as changed, its values as they were: after a sync
+  /// that failed the system may hold those pages for clean, and the next sync would pass them over.
+  void touch();
 
   // Any thread.
 
@@ -63,7 +67,8 @@ class EventRing {
 
   /// Appends to `out` the encoded events [from, next()), at most `events_max`, each as: uint16 length (of
   /// the bytes alone), uint64 sequence, bytes; little endian, unaligned. Answers the number after the last
-  /// one read. Slots that a power cut destroyed are passed over and counted.
+  /// one read. Slots that a power cut destroyed are passed over and counted. Requires: drained() <= from <=
+  /// next().
   uint64_t read(uint64_t from, size_t events_max, std::vector<std::byte>& out, uint64_t& events,
                 uint64_t& damaged) const;
   /// Frees the slots before `sequence`. Only after the store has them, committed.
@@ -71,10 +76,12 @@ class EventRing {
 
  private:
   explicit EventRing(std::span<std::byte> memory);
+  std::byte* slot(uint64_t sequence) const;
+  void recover();
   std::span<std::byte> memory_;
   size_t slots_ = 0;
   size_t reserved_ = 0;
-  uint64_t next_ = 1;
+  std::atomic<uint64_t> next_{1};  // stored by the loop, after the slot
 };
 
 }  // namespace weir::telemetry

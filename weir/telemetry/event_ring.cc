@@ -1,0 +1,218 @@
+// Layout. The header page: mark, version, slot size, slots and their CRC in its first sector; the drained
+// position alone in its second, so that no torn write can take both. Slots follow, each one sector: sequence
+// number, CRC-32C (over sequence number, length and bytes), length, bytes.
+//
+// A slot that is used again first loses its number, then gets its bytes, then its new number: at every store
+// in between it is seen as empty, so the memory may be copied (a process may die) at any point.
+#include "weir/telemetry/event_ring.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "weir/base/assert.h"
+#include "weir/base/crc32c.h"
+#include "weir/base/mutation.h"
+
+namespace weir::telemetry {
+namespace {
+
+constexpr uint64_t kMark = 0x676e697272696577;  // "weirring"
+constexpr uint32_t kVersion = 1;
+constexpr size_t kDrainedAt = 512;
+
+struct Header {
+  uint64_t mark;
+  uint32_t version;
+  uint32_t slot_bytes;
+  uint64_t slots;
+  uint32_t crc;  // of what stands before it
+};
+constexpr size_t kHeaderChecked = offsetof(Header, crc);
+
+// A slot's parts after its sequence number.
+constexpr size_t kCrcAt = 8, kLengthAt = 12, kBytesAt = 24;
+static_assert(kBytesAt + kEventBytesMax == EventRing::kSlotBytes);
+
+std::atomic_ref<uint64_t> number_at(std::byte* at) {
+  return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(at));
+}
+
+uint32_t header_crc(const Header& header) {
+  return crc32c(std::as_bytes(std::span(&header, 1)).first(kHeaderChecked));
+}
+
+uint32_t slot_crc(const std::byte* slot, uint64_t sequence, uint16_t length) {
+  std::array<uint64_t, 2> before{sequence, length};
+  return crc32c({slot + kBytesAt, length}, crc32c(std::as_bytes(std::span(before))));
+}
+
+// The bytes of the event `sequence` in this slot, if they are whole.
+std::span<const std::byte> whole(const std::byte* slot, uint64_t sequence) {
+  uint32_t crc;
+  uint16_t length;
+  std::memcpy(&crc, slot + kCrcAt, sizeof crc);
+  std::memcpy(&length, slot + kLengthAt, sizeof length);
+  if (length == 0 || length > kEventBytesMax || slot_crc(slot, sequence, length) != crc) return {};
+  return {slot + kBytesAt, length};
+}
+
+bool all_zero(std::span<const std::byte> bytes) {
+  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+}
+
+}  // namespace
+
+Result<EventRing> EventRing::open(std::span<std::byte> memory) {
+  WEIR_ASSERT(reinterpret_cast<uintptr_t>(memory.data()) % alignof(uint64_t) == 0);
+  if (memory.size() < kHeaderBytes + kSlotBytes)
+    return fail_internal(ErrorCode::kIo, "too small for an event ring");
+  uint64_t slots = (memory.size() - kHeaderBytes) / kSlotBytes;
+  auto mark = number_at(memory.data());
+  Header header;
+  if (mark.load(std::memory_order_acquire) == 0) {
+    // The first event lies in the first slot, so with that empty no slot was ever used. Reading them all
+    // would bring the whole ring into memory.
+    if (!all_zero(memory.subspan(kDrainedAt, kHeaderBytes - kDrainedAt + kSlotBytes)))
+      return fail_internal(ErrorCode::kIo, "an event ring without its header");
+    header = {kMark, kVersion, kSlotBytes, slots, 0};
+    header.crc = header_crc(header);
+    std::memcpy(memory.data() + sizeof mark, &header.version, sizeof header - sizeof mark);
+    mark.store(kMark, std::memory_order_release);  // last: until then it is a ring to be formatted
+    return EventRing(memory);
+  }
+  std::memcpy(&header, memory.data(), sizeof header);
+  if (header.mark != kMark) return fail_internal(ErrorCode::kIo, "not an event ring");
+  if (header.crc != header_crc(header))
+    return fail_internal(ErrorCode::kIo, "the header of the event ring is damaged");
+  if (header.version != kVersion || header.slot_bytes != kSlotBytes)
+    return fail_internal(ErrorCode::kIo, "an event ring of another version");
+  if (header.slots != slots) return fail_internal(ErrorCode::kIo, "an event ring of another size");
+  EventRing ring(memory);
+  ring.recover();
+  return ring;
+}
+
+EventRing::EventRing(std::span<std::byte> memory)
+    : memory_(memory), slots_((memory.size() - kHeaderBytes) / kSlotBytes) {}
+
+EventRing::EventRing(EventRing&& other) noexcept
+    : memory_(other.memory_),
+      slots_(other.slots_),
+      reserved_(other.reserved_),
+      next_(other.next_.load(std::memory_order_relaxed)) {}
+
+std::byte* EventRing::slot(uint64_t sequence) const {
+  return memory_.data() + kHeaderBytes + (sequence - 1) % slots_ * kSlotBytes;
+}
+
+// The next number stands after every number seen. A slot that a power cut damaged counts too when its number
+// is believable: somebody may know it.
+void EventRing::recover() {
+  auto number_in = [&](size_t i) {  // 0: none that can stand there
+    uint64_t n = number_at(memory_.data() + kHeaderBytes + i * kSlotBytes).load(std::memory_order_acquire);
+    return n != 0 && (n - 1) % slots_ == i ? n : 0;
+  };
+  uint64_t next = drained();
+  for (size_t i = 0; i < slots_; ++i)
+    if (uint64_t n = number_in(i); n >= next && !whole(slot(n), n).empty()) next = n + 1;
+  uint64_t believable = next + slots_;
+  for (size_t i = 0; i < slots_; ++i)
+    if (uint64_t n = number_in(i); n >= next && n < believable) next = n + 1;
+  next_.store(next, std::memory_order_relaxed);
+  // The position may be older than the slots: what was written over was drained.
+  if (next > slots_ && drained() < next - slots_) set_drained(next - slots_);
+}
+
+size_t EventRing::slots() const {
+  return slots_;
+}
+
+void EventRing::resume_at(uint64_t sequence) {
+  WEIR_ASSERT(reserved_ == 0);
+  if (sequence > drained()) set_drained(sequence);
+  if (sequence > next()) next_.store(sequence, std::memory_order_release);
+}
+
+bool EventRing::reserve() {
+  if (free_places() == 0) return false;
+  ++reserved_;
+  return true;
+}
+
+void EventRing::release() {
+  WEIR_ASSERT(reserved_ > 0);
+  --reserved_;
+}
+
+uint64_t EventRing::append(const Event& event) {
+  WEIR_ASSERT(reserved_ > 0);
+  --reserved_;
+  uint64_t sequence = next_.load(std::memory_order_relaxed);
+  std::byte* at = slot(sequence);
+  auto number = number_at(at);
+  number.store(0, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
+  auto length = static_cast<uint16_t>(encode(event, {at + kBytesAt, kEventBytesMax}));
+  uint32_t crc = slot_crc(at, sequence, length);
+  std::memcpy(at + kCrcAt, &crc, sizeof crc);
+  std::memcpy(at + kLengthAt, &length, sizeof length);
+  number.store(sequence, std::memory_order_release);
+  next_.store(sequence + 1, std::memory_order_release);
+  return sequence;
+}
+
+size_t EventRing::free_places() const {
+  uint64_t used = WEIR_MUTATE(kRingReuse) ? 0 : next_.load(std::memory_order_relaxed) - drained();
+  return slots_ - std::min<uint64_t>(slots_, used + reserved_);
+}
+
+void EventRing::touch() {
+  auto again = [](std::atomic_ref<uint64_t> n) {
+    n.store(n.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  };
+  again(number_at(memory_.data()));
+  for (uint64_t sequence = drained(); sequence < next(); ++sequence)
+    again(number_at(slot(sequence)));
+}
+
+uint64_t EventRing::next() const {
+  return next_.load(std::memory_order_acquire);
+}
+
+uint64_t EventRing::drained() const {
+  // Stored as the number of events drained: zeros are a ring from which none is.
+  return number_at(memory_.data() + kDrainedAt).load(std::memory_order_acquire) + 1;
+}
+
+void EventRing::set_drained(uint64_t sequence) {
+  number_at(memory_.data() + kDrainedAt).store(sequence - 1, std::memory_order_release);
+}
+
+uint64_t EventRing::read(uint64_t from, size_t events_max, std::vector<std::byte>& out, uint64_t& events,
+                         uint64_t& damaged) const {
+  WEIR_ASSERT(from >= drained());
+  uint64_t end = std::min(next(), from + events_max);
+  for (; from < end; ++from) {
+    std::byte* at = slot(from);
+    std::span<const std::byte> bytes;
+    if (number_at(at).load(std::memory_order_acquire) == from) bytes = whole(at, from);
+    if (bytes.empty()) {
+      ++damaged;
+      continue;
+    }
+    auto length = static_cast<uint16_t>(bytes.size());
+    auto add = [&](const void* data, size_t n) {
+      const auto* p = static_cast<const std::byte*>(data);
+      out.insert(out.end(), p, p + n);
+    };
+    add(&length, sizeof length);
+    add(&from, sizeof from);
+    add(bytes.data(), bytes.size());
+    ++events;
+  }
+  return from;
+}
+
+}  // namespace weir::telemetry
