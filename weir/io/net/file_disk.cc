@@ -23,6 +23,13 @@ Unexpected io_error(std::string_view what, const std::string& path, int error) {
   return fail_internal(ErrorCode::kIo, fmt::format("cannot {} {}: {}", what, path, strerror(error)));
 }
 
+// Makes the names in the directory of `path` durable; 0 or why not.
+int sync_directory_of(const std::string& path) {
+  std::string directory = std::filesystem::path(path).parent_path().string();
+  Fd fd(::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return fd && ::fsync(fd.get()) == 0 ? 0 : errno;
+}
+
 class MappedRegion final : public MappedFile {
  public:
   MappedRegion(Fd fd, std::string path, std::span<std::byte> bytes)
@@ -73,9 +80,7 @@ Result<void> FileDisk::write_file(const std::string& path, std::string_view byte
     ::unlink(beside.c_str());
     return io_error("write", path, error);
   }
-  std::string directory = std::filesystem::path(path).parent_path().string();
-  Fd dir(::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!dir || ::fsync(dir.get()) != 0) return io_error("sync the directory of", path, errno);
+  if (int error = sync_directory_of(path); error != 0) return io_error("sync the directory of", path, error);
   return {};
 }
 
@@ -100,6 +105,9 @@ Result<void> FileDisk::make_directory(const std::string& path, uint32_t mode) {
       if (error != EEXIST || ::stat(part.c_str(), &info) != 0)
         return io_error("make the directory", path, error);
       if (!S_ISDIR(info.st_mode)) return io_error("make the directory", path, ENOTDIR);
+    } else if (int error = sync_directory_of(part);
+               error != 0) {  // what is synced into it must be found again
+      return io_error("sync the directory of", part, error);
     }
     if (at == std::string::npos) return {};
   }
@@ -144,6 +152,8 @@ Result<std::unique_ptr<MappedFile>> FileDisk::map_file(const std::string& path, 
       return io_error("make", path, error);
     }
     if (::fsync(fd.get()) != 0) return io_error("sync", path, errno);
+    if (int error = sync_directory_of(path); error != 0)
+      return io_error("sync the directory of", path, error);
   } else {
     bytes = static_cast<size_t>(info.st_size);
   }
