@@ -32,6 +32,8 @@ std::string needed_files(const Settings& settings, io::Disk& disk) {
   }
   for (const ProviderSettings& p : settings.providers)
     need(p.ca_file, fmt::format("provider {}: ca_file", p.name));
+  if (auto info = disk.stat(settings.data.directory); info && !info->directory)
+    problems += fmt::format("data.directory: {} is not a directory\n", settings.data.directory);
   return problems;
 }
 

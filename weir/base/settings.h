@@ -187,6 +187,27 @@ struct MetricsSettings {
   friend bool operator==(const MetricsSettings&, const MetricsSettings&) = default;
 };
 
+struct DataSettings {
+  std::string directory = "weir-data";  // what weir keeps; made (0700) at the start
+  friend bool operator==(const DataSettings&, const DataSettings&) = default;
+};
+
+/// When an answer may end: its record in the ring survives the process, on the disk also the machine.
+enum class Acknowledge : uint8_t { kRing, kDisk };
+/// What happens to a request for which no record can be kept.
+enum class WhenFull : uint8_t { kRefuse, kCount };
+
+struct EventSettings {
+  bool enabled = true;
+  int64_t ring_bytes = 4 << 20;  // of each core; 512 a place, one place a request under way
+  Acknowledge acknowledge = Acknowledge::kRing;
+  WhenFull when_full = WhenFull::kRefuse;
+  milliseconds sync{5};  // the longest a record waits for the next sync to begin
+  int64_t keep_days = 30;
+  int64_t keep_bytes = int64_t{10} << 30;
+  friend bool operator==(const EventSettings&, const EventSettings&) = default;
+};
+
 struct Settings {
   ServerSettings server;
   AuthSettings auth;
@@ -194,6 +215,8 @@ struct Settings {
   std::vector<ModelSettings> models;
   LogSettings log;
   MetricsSettings metrics;
+  DataSettings data;
+  EventSettings events;
   std::map<std::string, bool, std::less<>> features;  // optimization switches; none exist yet
   friend bool operator==(const Settings&, const Settings&) = default;
 };

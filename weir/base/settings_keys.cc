@@ -21,6 +21,8 @@ constexpr SettingsKey kKeys[] = {
     {"", "models", kList, 0, 4096, kOptional, ""},
     {"", "log", kSection, 0, 0, kOptional, ""},
     {"", "metrics", kSection, 0, 0, kOptional, ""},
+    {"", "data", kSection, 0, 0, kOptional, ""},
+    {"", "events", kSection, 0, 0, kOptional, ""},
     {"", "features", kMap, 0, 64, kOptional, ""},
 
     {"server", "listen", kOneOrList, 1, 16, kOptional, ""},
@@ -96,6 +98,15 @@ constexpr SettingsKey kKeys[] = {
     {"log", "requests", kBoolean, 0, 0, kOptional, ""},
     {"metrics", "enabled", kBoolean, 0, 0, kOptional, ""},
     {"metrics", "listen", kString, 1, 256, kOptional, ""},
+
+    {"data", "directory", kFile, 1, kPathBytes, kOptional, ""},
+    {"events", "enabled", kBoolean, 0, 0, kOptional, ""},
+    {"events", "ring_bytes", kInteger, 64 << 10, 1 << 30, kOptional, ""},
+    {"events", "acknowledge", kChoice, 0, 0, kOptional, "ring|disk"},
+    {"events", "when_full", kChoice, 0, 0, kOptional, "refuse|count"},
+    {"events", "sync_ms", kInteger, 1, 60'000, kOptional, ""},
+    {"events", "keep_days", kInteger, 1, 36'500, kOptional, ""},
+    {"events", "keep_bytes", kInteger, 1 << 20, int64_t{1} << 50, kOptional, ""},
 };
 
 }  // namespace

@@ -94,6 +94,7 @@ class Parser {
     SettingsSection metrics = top.section("metrics");
     metrics.read("enabled", settings.metrics.enabled);
     if (metrics.has("listen")) read_address(metrics.at("listen"), settings.metrics.listen.emplace());
+    read_data(top, settings);
     read_features(top);
     if (reader_.clean()) return {std::move(settings), {}};
     return {std::nullopt, reader_.take_problems()};
@@ -391,6 +392,23 @@ class Parser {
                       "the local provider has no model of this name");
     if (contains(model.targets, target)) reader_.problem(entry.place(), "this target is listed twice");
     model.targets.push_back(std::move(target));
+  }
+
+  // ---- data, events
+
+  void read_data(SettingsSection& top, Settings& settings) {
+    SettingsSection data = top.section("data");
+    data.read("directory", settings.data.directory);
+    // The default too stands beside the configuration file.
+    if (!data.has("directory")) settings.data.directory = reader_.resolved(settings.data.directory);
+    SettingsSection events = top.section("events");
+    events.read("enabled", settings.events.enabled);
+    events.read("ring_bytes", settings.events.ring_bytes);
+    events.read_choice("acknowledge", settings.events.acknowledge);
+    events.read_choice("when_full", settings.events.when_full);
+    events.read("sync_ms", settings.events.sync);
+    events.read("keep_days", settings.events.keep_days);
+    events.read("keep_bytes", settings.events.keep_bytes);
   }
 
   // No optimization switch exists yet; each one that comes gets its name here.

@@ -66,9 +66,16 @@ std::string source_file(std::string_view path) {
 
 // ---- what is read
 
+// The declarations, with the paths among them taken from the folder of the file.
+Settings defaults() {
+  Settings s;
+  s.data.directory = "/etc/weir/weir-data";
+  return s;
+}
+
 TEST(Settings, EmptyMapGivesTheDefaults) {
-  EXPECT_EQ(good("{}"), Settings{});
-  EXPECT_EQ(good("server:\nauth:\nproviders:\nmodels: []\nlog: {}\nmetrics: { listen: null }\n"), Settings{});
+  EXPECT_EQ(good("{}"), defaults());
+  EXPECT_EQ(good("server:\nauth:\nproviders:\nmodels: []\nlog: {}\nmetrics: { listen: null }\n"), defaults());
 }
 
 TEST(Settings, ReadsEveryKey) {
@@ -109,10 +116,15 @@ models:
     limits: { body_bytes: 1024 }
 log: { level: warn, file: weir.log, requests: false }
 metrics: { enabled: false, listen: "127.0.0.1:9090" }
+data: { directory: kept }
+events: { enabled: false, ring_bytes: 65536, acknowledge: disk, when_full: count, sync_ms: 7, keep_days: 8, keep_bytes: 1048576 }
 features: {}
 )");
   EXPECT_THAT(s.server.listen, ElementsAre("0.0.0.0:8080", "[::1]:0", "unix:/run/weir.sock"));
   EXPECT_EQ(s.server.cores, 2);
+  EXPECT_EQ(s.data.directory, "/etc/weir/kept");
+  EXPECT_EQ(s.events,
+            (EventSettings{false, 65536, Acknowledge::kDisk, WhenFull::kCount, milliseconds(7), 8, 1 << 20}));
   ASSERT_TRUE(s.server.tls);
   EXPECT_EQ(s.server.tls->certificate, "/etc/weir/tls/chain.pem");
   EXPECT_EQ(s.server.tls->private_key, "/keys/key.pem");
@@ -581,6 +593,8 @@ std::string file_with(std::string_view section, std::string_view line) {
       {"models.limits", "    limits:", "      "},
       {"log", "log:", "  "},
       {"metrics", "metrics:", "  "},
+      {"data", "data:", "  "},
+      {"events", "events:", "  "},
   };
   std::string file;
   bool placed = false;
@@ -633,7 +647,7 @@ TEST(SettingsSchema, DefaultsAreThoseOfTheDeclarations) {
     if (!stated) continue;
     std::string line = fmt::format("{}: {}", row.key, simdjson::minify(value));
     if (path_of(row) == "server.listen") {
-      EXPECT_EQ(good("server: { " + line + " }"), Settings{});
+      EXPECT_EQ(good("server: { " + line + " }"), defaults());
       continue;
     }
     EXPECT_EQ(good(file_with(row.section, line)), plain) << path_of(row);
