@@ -106,6 +106,7 @@ struct Reference {
 // Accepts or does not; nothing else. A line is cut at its CRLF first, then judged.
 Reference read_whole(std::string_view s) {
   Reference r;
+  size_t extensions = 0;
   size_t at = 0;
   auto cut_line = [&](std::string_view& line) {
     size_t end = s.find("\r\n", at);
@@ -119,6 +120,8 @@ Reference read_whole(std::string_view s) {
     if (!cut_line(line)) return r;
     size_t digits = std::min(line.find_first_not_of("0123456789abcdefABCDEF"), line.size());
     if (digits == 0 || digits > 16 || !valid_extensions(line.substr(digits))) return r;
+    if (line.size() > digits) extensions += line.size() - digits - 1;
+    if (extensions > 16 * 1024 + r.payload.size()) return r;
     uint64_t size = std::stoull(std::string(line.substr(0, digits)), nullptr, 16);
     if (size >> 63 != 0) return r;
     if (size == 0) break;

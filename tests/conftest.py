@@ -9,6 +9,7 @@ fixed, and every gateway that a test starts must end with exit code 0 on SIGTERM
 import os
 import pathlib
 import socket
+import subprocess
 
 import pytest
 
@@ -89,3 +90,21 @@ def left(mock):
         assert mock.stats()["left"] == before + more
 
     return check
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A certificate authority of our own, and a certificate of it for localhost."""
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=weir test CA", "-days", "2",
+            "-addext", "keyUsage=critical,keyCertSign")
+    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
+    (folder / "extensions").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+            "-extfile", "extensions", "-out", "server.pem")
+    return folder

@@ -360,6 +360,11 @@ class Program:
         self.process.kill()
         self.wait()
 
+    def memory_peak_kib(self) -> int:
+        """The most memory it ever held."""
+        with open(f"/proc/{self.pid}/status") as status:
+            return int(next(line for line in status if line.startswith("VmHWM:")).split()[1])
+
 
 class Mock(Program):
     """`weir mock`: the model server whose failures are scripted in the request."""
@@ -553,6 +558,7 @@ class Upstream:
     def __init__(self, answer, tls: ssl.SSLContext | None = None, read_request=True):
         self.requests: list[Request] = []
         self.connections = 0
+        self.bytes = 0  # received, of requests that were whole or not
         self.answer = answer
         self.tls = tls
         self.read_request = read_request
@@ -586,11 +592,16 @@ class Upstream:
                         piece = connection.recv(65536)
                         if not piece:
                             return
+                        self.bytes += len(piece)
                         buffer += piece
                     head, buffer = buffer.split(b"\r\n\r\n", 1)
                     length = int(re.search(rb"(?i)\r\ncontent-length: (\d+)", head)[1])
                     while len(buffer) < length:
-                        buffer += connection.recv(65536)
+                        piece = connection.recv(65536)
+                        if not piece:
+                            return
+                        self.bytes += len(piece)
+                        buffer += piece
                     request = Request(head, buffer[:length])
                     buffer = buffer[length:]
                     self.requests.append(request)

@@ -57,7 +57,7 @@ def test_counts(used):
     assert m.get("weir_errors_total", reason="stream_cut", **route) == 1
     assert m.get("weir_errors_total", reason="model_not_found") == 1
     assert m.get("weir_errors_total", reason="invalid_api_key") == 1
-    assert m.get("weir_errors_total", reason="invalid_type") == 1
+    assert m.get("weir_errors_total", reason="invalid_value") == 1
     assert m.get("weir_errors_total") == 5
     # Three whole or streamed chats of 12 and 20 tokens, a completion alike, an embedding of 5.
     assert m.get("weir_input_tokens_total", operation="chat") == 36

@@ -460,24 +460,6 @@ def test_interrupt_drains_too(gateway):
 # Listeners and ways to the model server
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """A certificate authority of our own, and a certificate of it for localhost."""
-    folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=weir test CA", "-days", "2",
-            "-addext", "keyUsage=critical,keyCertSign")
-    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    (folder / "extensions").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-            "-extfile", "extensions", "-out", "server.pem")
-    return folder
-
-
 def test_tls_listener(gateway, authority):
     tls = {"certificate": str(authority / "server.pem"), "private_key": str(authority / "server.key")}
     weir = gateway({"server": {"tls": tls}})

@@ -6,9 +6,11 @@ usage: fuzz_seeds.py TARGET --data DIR --out DIR
 Without the data the folder stays empty and the fuzzer starts from nothing, which is slower, not wrong.
 """
 import argparse
+import gzip
 import hashlib
 import json
 import pathlib
+import zlib
 
 SIZE_MAX = 64 * 1024
 
@@ -56,7 +58,16 @@ def bodies(data):
             yield body
 
 
+def coded_bodies(data):
+    """Bodies in the codings that Python can write; the first byte names the coding, the second the pieces."""
+    texts = [b"{}", b" " * 3000, *list(json_texts(data))[:50]]
+    for number, text in enumerate(texts):
+        yield bytes([0, number]) + gzip.compress(text, mtime=0)
+        yield bytes([1, number]) + zlib.compress(text)
+
+
 SOURCES = {
+    "content_decoder_fuzz": coded_bodies,
     "h1_request_fuzz": http_cases,
     "h1_response_fuzz": http_cases,
     "chunked_fuzz": bodies,

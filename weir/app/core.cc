@@ -16,6 +16,8 @@ http::ServerOptions server_options(const Settings& settings, int cores) {
   options.idle_timeout = s.timeouts.idle;
   options.body_idle_timeout = s.timeouts.body;
   options.write_timeout = s.timeouts.write;
+  options.body_bytes_per_s = static_cast<size_t>(s.limits.body_bytes_per_s);
+  options.body_rate_span = s.timeouts.body_rate;
   return options;
 }
 

@@ -170,7 +170,7 @@ class Checker {
   const char* depth_fault(const char* p) {
     error_ = make_error(ErrorCode::kInvalidRequest,
                         fmt::format("JSON nested deeper than {} levels at byte {}", depth_max_, p - begin_),
-                        {}, "too_deep");
+                        {}, "invalid_json");
     return nullptr;
   }
 

@@ -125,7 +125,7 @@ class Parser {
   /// Checks all of `bytes`. Requires kPadding readable bytes behind them. The answer's views live as long as
   /// `bytes`, except keys that contain a backslash escape: those live until the next parse() on this parser
   /// or its end. Errors are kInvalidRequest with a message for the caller: reason "invalid_json" (the message
-  /// names the byte offset), "duplicate_key" (names the key), "too_deep".
+  /// names the byte offset; nested too deep is one of these), "duplicate_key" (names the key).
   Result<Document> parse(std::string_view bytes, const Limits& limits = {});
 
  private:

@@ -186,13 +186,14 @@ TEST(Json, WhatLiesBehindTheDocumentDoesNotCount) {
 
 TEST(Json, Depth) {
   EXPECT_EQ(reason(nested(64)), "accepted");
-  EXPECT_EQ(reason(nested(65)), "too_deep");
-  EXPECT_EQ(reason(std::string(100'000, '[')), "too_deep");
+  EXPECT_EQ(message(nested(65)), "JSON nested deeper than 64 levels at byte 64");
+  EXPECT_EQ(message(std::string(100'000, '[')), "JSON nested deeper than 64 levels at byte 64");
+  EXPECT_EQ(reason(nested(65)), "invalid_json");
   Parsed two("{\"a\":[1]}", {.depth_max = 2});
   EXPECT_TRUE(two.result);
   Parsed one("{\"a\":[1]}", {.depth_max = 1});
   ASSERT_FALSE(one.result);
-  EXPECT_EQ(one.result.error().reason, "too_deep");
+  EXPECT_EQ(one.result.error().message, "JSON nested deeper than 1 levels at byte 5");
   Parsed none("1", {.depth_max = 0});
   EXPECT_TRUE(none.result);
 }

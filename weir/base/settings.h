@@ -33,15 +33,17 @@ struct ServerLimits {
   int64_t header_bytes = 64 << 10;  // the whole head: request line and headers
   int64_t headers = 100;
   int64_t target_bytes = 8192;
-  int64_t connections = 20000;  // over all cores
+  int64_t connections = 20000;     // over all cores
+  int64_t body_bytes_per_s = 500;  // a request body that brings less over timeouts.body_rate; 0: no floor
   friend bool operator==(const ServerLimits&, const ServerLimits&) = default;
 };
 
 struct ServerTimeouts {
-  milliseconds header{10'000};  // first byte of a request to the end of its head
-  milliseconds body{30'000};    // between two reads of a body
-  milliseconds idle{75'000};    // keep-alive connection without a request
-  milliseconds write{30'000};   // a client that does not read
+  milliseconds header{10'000};     // first byte of a request to the end of its head
+  milliseconds body{30'000};       // between two reads of a body
+  milliseconds idle{75'000};       // keep-alive connection without a request
+  milliseconds write{30'000};      // a client that does not read
+  milliseconds body_rate{10'000};  // the span over which limits.body_bytes_per_s is measured
   friend bool operator==(const ServerTimeouts&, const ServerTimeouts&) = default;
 };
 

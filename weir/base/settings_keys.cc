@@ -38,10 +38,12 @@ constexpr SettingsKey kKeys[] = {
     {"server.limits", "headers", kInteger, 8, 1000, kOptional, ""},
     {"server.limits", "target_bytes", kInteger, 256, 65536, kOptional, ""},
     {"server.limits", "connections", kInteger, 1, 1'000'000, kOptional, ""},
+    {"server.limits", "body_bytes_per_s", kInteger, 0, 1 << 20, kOptional, ""},
     {"server.timeouts", "header_ms", kInteger, 1, kDayMs, kOptional, ""},
     {"server.timeouts", "body_ms", kInteger, 1, kDayMs, kOptional, ""},
     {"server.timeouts", "idle_ms", kInteger, 1, kDayMs, kOptional, ""},
     {"server.timeouts", "write_ms", kInteger, 1, kDayMs, kOptional, ""},
+    {"server.timeouts", "body_rate_ms", kInteger, 1, kDayMs, kOptional, ""},
 
     {"auth", "anonymous", kChoice, 0, 0, kOptional, "never|loopback|always"},
     {"auth", "keys", kList, 0, 10'000, kOptional, ""},

@@ -182,6 +182,7 @@ class Parser {
     limits.read("headers", server.limits.headers);
     limits.read("target_bytes", server.limits.target_bytes);
     limits.read("connections", server.limits.connections);
+    limits.read("body_bytes_per_s", server.limits.body_bytes_per_s);
     if (server.limits.target_bytes > server.limits.header_bytes)
       reader_.problem(limits.has("target_bytes") ? limits.at("target_bytes") : limits.at("header_bytes"),
                       "limits.target_bytes is a part of limits.header_bytes and cannot be larger");
@@ -190,6 +191,7 @@ class Parser {
     timeouts.read("body_ms", server.timeouts.body);
     timeouts.read("idle_ms", server.timeouts.idle);
     timeouts.read("write_ms", server.timeouts.write);
+    timeouts.read("body_rate_ms", server.timeouts.body_rate);
   }
 
   // ---- auth

@@ -84,8 +84,8 @@ server:
   listen: ["0.0.0.0:8080", "[::1]:0", "unix:/run/weir.sock"]
   cores: 2
   tls: { certificate: tls/chain.pem, private_key: /keys/key.pem }
-  limits: { body_bytes: 1024, header_bytes: 2048, headers: 10, target_bytes: 512, connections: 7 }
-  timeouts: { header_ms: 1, body_ms: 2, idle_ms: 3, write_ms: 4 }
+  limits: { body_bytes: 1024, header_bytes: 2048, headers: 10, target_bytes: 512, connections: 7, body_bytes_per_s: 8 }
+  timeouts: { header_ms: 1, body_ms: 2, idle_ms: 3, write_ms: 4, body_rate_ms: 5 }
   drain_ms: 0
 auth:
   anonymous: loopback
@@ -128,9 +128,9 @@ features: {}
   ASSERT_TRUE(s.server.tls);
   EXPECT_EQ(s.server.tls->certificate, "/etc/weir/tls/chain.pem");
   EXPECT_EQ(s.server.tls->private_key, "/keys/key.pem");
-  EXPECT_EQ(s.server.limits, (ServerLimits{1024, 2048, 10, 512, 7}));
-  EXPECT_EQ(s.server.timeouts,
-            (ServerTimeouts{milliseconds(1), milliseconds(2), milliseconds(3), milliseconds(4)}));
+  EXPECT_EQ(s.server.limits, (ServerLimits{1024, 2048, 10, 512, 7, 8}));
+  EXPECT_EQ(s.server.timeouts, (ServerTimeouts{milliseconds(1), milliseconds(2), milliseconds(3),
+                                               milliseconds(4), milliseconds(5)}));
   EXPECT_EQ(s.server.drain, milliseconds(0));
   EXPECT_EQ(s.auth.anonymous, Anonymous::kLoopback);
   ASSERT_EQ(s.auth.keys.size(), 2u);

@@ -1,7 +1,12 @@
 // UTF-8, one sequence at a time, for whoever must point at the fault or repair it.
 #pragma once
 
+#include <string_view>
+
 namespace weir {
+
+/// Is all of `text` UTF-8? Some GB/s.
+bool is_utf8(std::string_view text);
 
 /// Length of the UTF-8 sequence at p (1 to 4), or 0 when the bytes there are none (RFC 3629: no overlong
 /// forms, no surrogates, nothing above U+10FFFF). Requires p < end.

@@ -5,6 +5,8 @@
 namespace weir::http {
 namespace {
 
+constexpr int kInterimHeadsMax = 16;  // "100 Continue" and the like before the answer
+
 void rebase(ResponseHead& head, std::string_view from, const std::string& to) {
   auto move = [&](std::string_view& v) {
     if (v.data() >= from.data() && v.data() <= from.data() + from.size())
@@ -193,7 +195,7 @@ io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<co
   if (scope.requested()) co_return cancelled_or_timed_out(cancel, scope);
   // A server may answer (413, say) and close before it read everything: its answer is still worth reading.
   bool write_failed = !written.ok();
-  bool heard = false;  // a whole interim head came, and was dropped
+  int interim = 0;  // whole 1xx heads that came, and were dropped
   c.inbox.arm();
   for (;;) {
     ParseOutcome outcome{};
@@ -203,7 +205,7 @@ io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<co
     if (outcome.state == ParseState::kIncomplete) {
       if (c.inbox.status() != io::IoStatus::kOk || co_await c.inbox.more(scope) != io::IoStatus::kOk) {
         if (scope.requested()) co_return cancelled_or_timed_out(cancel, scope);
-        silent_death_ = reused_ && !heard && c.inbox.empty();
+        silent_death_ = reused_ && interim == 0 && c.inbox.empty();
         co_return upstream_failed("closed_before_answer",
                                   write_failed ? "the connection failed while the request was sent"
                                                : "the connection closed before an answer");
@@ -214,7 +216,8 @@ io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<co
       c.inbox.consume(outcome.consumed);
       c.scanner.reset();
       c.head.clear();
-      heard = true;
+      if (++interim > kInterimHeadsMax)
+        co_return upstream_failed("malformed_response", "1xx answers without end");
       continue;
     }
     std::string_view in_inbox = c.inbox.bytes().substr(0, outcome.consumed);

@@ -183,6 +183,21 @@ TEST(HttpClient, SkipsInterimAnswers) {
   });
 }
 
+TEST(HttpClient, RefusesInterimAnswersWithoutEnd) {
+  run([](Scene& s) -> Task<void> {
+    Seen seen;
+    s.tasks.start(call(s, seen));
+    auto peer = co_await s.peer();
+    std::string flood;
+    for (int i = 0; i < 17; ++i)
+      flood += "HTTP/1.1 100 Continue\r\n\r\n";
+    co_await peer->answer(flood);
+    co_await s.tasks.idle();
+    EXPECT_TRUE(seen.error && seen.error->reason == "malformed_response");
+    EXPECT_EQ(s.pool->open(), 0u);
+  });
+}
+
 TEST(HttpClient, TakesAnAnswerByteByByte) {
   run([](Scene& s) -> Task<void> {
     Seen seen;

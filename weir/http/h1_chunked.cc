@@ -48,7 +48,7 @@ std::string_view ChunkedDecoder::frame_byte(char c) {
   };
   auto refused = [c](std::string_view what) { return c == '\n' ? kBareLf : what; };
   if (state_ >= State::kExtensionFirst && state_ <= State::kAfterQuoted && c != '\r' &&
-      ++extension_bytes_ > kExtensionBytesMax)
+      (++extension_bytes_ > kExtensionBytesMax || extension_room_-- == 0))
     return "chunk extensions are too long";
   if (state_ >= State::kTrailerFirst && ++trailer_bytes_ > kTrailerBytesMax) return "trailers are too long";
   switch (state_) {
@@ -137,6 +137,7 @@ ChunkedDecoder::Step ChunkedDecoder::decode(std::span<char> bytes) {
       payload += n;
       at += n;
       left_ -= n;
+      extension_room_ += n;
       if (left_ == 0) state_ = State::kDataCr;
     } else if (refusal_ = frame_byte(bytes[at]); !refusal_.empty()) {
       return {ParseState::kInvalid, at, payload, refusal_};

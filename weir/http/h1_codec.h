@@ -144,7 +144,8 @@ class HeadScanner {
 };
 
 /// Takes the chunked framing off a body. Bounds: chunk size 1 to 16 hex digits and at most 2^63-1, chunk
-/// extensions 256 bytes a chunk, trailer section 8 KiB (validated as header lines, then dropped).
+/// extensions 256 bytes a chunk and in all 16 KiB more than the payload so far (chunks of one byte would make
+/// 260 bytes of work of each), trailer section 8 KiB (validated as header lines, then dropped).
 class ChunkedDecoder {
  public:
   struct Step {
@@ -185,11 +186,14 @@ class ChunkedDecoder {
     kDone,
   };
 
+  static constexpr uint64_t kExtensionRoom = 16 * 1024;
+
   std::string_view frame_byte(char c);
 
   State state_ = State::kSizeFirst;
   int digits_ = 0;
-  uint32_t extension_bytes_ = 0;
+  uint32_t extension_bytes_ = 0;              // of this chunk
+  uint64_t extension_room_ = kExtensionRoom;  // of the whole body
   uint32_t trailer_bytes_ = 0;
   uint64_t left_ = 0;  // of the chunk under way; while its size is read, the size so far
   std::string_view refusal_;

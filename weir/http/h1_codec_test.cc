@@ -1,5 +1,6 @@
 #include "weir/http/h1_codec.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -500,6 +501,18 @@ TEST(ChunkedDecoder, Bounds) {
   EXPECT_EQ(unchunk("1;" + std::string(257, 'a'), 1000).state, ParseState::kInvalid);
   std::string second = "1;" + std::string(200, 'a') + "\r\nx\r\n";  // the bound is a chunk's own
   EXPECT_EQ(unchunk(second + second, 1000).state, ParseState::kIncomplete);
+  auto extended = [](int chunks, size_t payload, size_t extension) {
+    std::string out;
+    for (int i = 0; i < chunks; ++i)
+      out +=
+          fmt::format("{:x};{}\r\n{}\r\n", payload, std::string(extension, 'a'), std::string(payload, 'x'));
+    return out;
+  };
+  // In all 16 KiB, and what the payload makes room for.
+  EXPECT_EQ(unchunk(extended(64, 1, 256), 1000).state, ParseState::kIncomplete);
+  EXPECT_EQ(unchunk(extended(65, 1, 256), 1000).what, "chunk extensions are too long");
+  EXPECT_EQ(unchunk(extended(65, 1, 256), 1).what, "chunk extensions are too long");
+  EXPECT_EQ(unchunk(extended(1000, 256, 256), 1000).state, ParseState::kIncomplete);
   std::string trailer = "0\r\na: " + std::string(8192 - 7, 'b') + "\r\n\r\n";
   EXPECT_EQ(unchunk(trailer, 100).state, ParseState::kComplete);
   trailer.insert(8, "b");

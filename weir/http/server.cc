@@ -24,9 +24,35 @@ void rebase(RequestHead& head, std::string_view from, const std::string& to) {
   }
 }
 
-// A body that crawls: after its first 10 s it must have brought 500 bytes a second on average.
-constexpr Duration kSlowBodyGrace = seconds(10);
-constexpr double kSlowBodyBytesPerSecond = 500;
+// The floor under a body's speed. It is measured anew over each span: an average since the beginning would
+// let a body that came fast crawl for hours at its end, and hold its memory.
+class BodyPace {
+ public:
+  BodyPace(const ServerOptions& options, MonoTime now)
+      : span_(options.body_rate_span),
+        floor_(static_cast<double>(options.body_bytes_per_s) * to_seconds(options.body_rate_span)),
+        begin_(now) {}
+
+  /// How long to wait for more at most, for `timeout` between two reads.
+  Duration wait(MonoTime now, Duration timeout) const {
+    if (floor_ <= 0) return timeout;
+    return std::min(timeout, std::max<Duration>(span_ - (now - begin_), Duration(0)));
+  }
+  /// `arrived` bytes have come in all.
+  bool too_slow(MonoTime now, size_t arrived) {
+    if (floor_ <= 0 || now - begin_ < span_) return false;
+    if (static_cast<double>(arrived - before_) < floor_) return true;
+    begin_ = now;
+    before_ = arrived;
+    return false;
+  }
+
+ private:
+  const Duration span_;
+  const double floor_;  // bytes a span
+  MonoTime begin_;      // of this span
+  size_t before_ = 0;   // bytes that came before it
+};
 
 // How long a body that nobody reads is waited for, in all: a client that drips it must not hold a connection.
 constexpr Duration kSkipTime = seconds(5);
@@ -75,7 +101,8 @@ io::Task<bool> ServerConnection::read_head() {
     begun = true;
   }
   if (outcome.state == ParseState::kInvalid) {
-    co_await refuse(make_error(outcome.code, std::string(outcome.what), {}, "bad_framing"));
+    bool framing = outcome.code == ErrorCode::kInvalidRequest;
+    co_await refuse(make_error(outcome.code, std::string(outcome.what), {}, framing ? "bad_framing" : ""));
     co_return false;
   }
   std::string_view head_in_inbox = inbox_.bytes().substr(0, outcome.consumed);
@@ -184,7 +211,7 @@ void ServerConnection::close(io::CancelReason reason) {
 // --------------------------------------------------------------------------------------------------- reading
 // the body
 
-io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max) {
+io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max, ContentDecoder* decoder) {
   ServerConnection& c = connection;
   auto too_large = [&] {
     c.keep_alive_ = false;
@@ -203,9 +230,11 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max) {
   // straight into the body would have to outlive this call when it times out: the client still gets its 408.)
   json::PaddedBuffer body;
   size_t long_body = 0;
-  if (c.body_.length_left() > Inbox::kKeptBytes) long_body = static_cast<size_t>(c.body_.length_left());
+  if (!decoder && c.body_.length_left() > Inbox::kKeptBytes)
+    long_body = static_cast<size_t>(c.body_.length_left());
   io::Loop& loop = c.server_.loop();
-  MonoTime start = loop.now();
+  BodyPace pace(c.options_, loop.now());
+  size_t taken = 0;
   for (;;) {
     if (long_body > 0 && c.inbox_.size() >= long_body) {
       c.body_.finish_length();
@@ -213,9 +242,17 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max) {
       break;
     }
     BodyReader::Piece piece = long_body > 0 ? BodyReader::Piece{} : c.body_.take();
-    if (body.size() + piece.bytes.size() > bytes_max) co_return too_large();
-    body.append(piece.bytes);
-    if (piece.state == BodyReader::State::kEnd) break;
+    taken += piece.bytes.size();
+    if (taken > bytes_max) co_return too_large();
+    if (!decoder) {
+      body.append(piece.bytes);
+    } else if (auto decoded = decoder->decode(piece.bytes, body); !decoded) {
+      co_return Unexpected(std::move(decoded).error());
+    }
+    if (piece.state == BodyReader::State::kEnd) {
+      if (decoder) CO_TRY_VOID(decoder->finish());
+      break;
+    }
     if (piece.state == BodyReader::State::kData) continue;
     if (piece.state == BodyReader::State::kMalformed) {
       c.keep_alive_ = false;
@@ -225,12 +262,13 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max) {
       co_return fail(ErrorCode::kCancelled, "the client left");
 
     if (!c.inbox_.reading() && long_body > 0) c.inbox_.reserve(long_body - c.inbox_.size());
-    io::IoStatus status = co_await c.inbox_.more(cancel, loop, c.options_.body_idle_timeout);
-    if (status == io::IoStatus::kOk) {
-      Duration elapsed = loop.now() - start;
-      if (elapsed > kSlowBodyGrace &&
-          static_cast<double>(body.size() + c.inbox_.size()) < kSlowBodyBytesPerSecond * to_seconds(elapsed))
+    Duration patience = pace.wait(loop.now(), c.options_.body_idle_timeout);
+    io::IoStatus status = co_await c.inbox_.more(cancel, loop, patience);
+    if (status == io::IoStatus::kOk || status == io::IoStatus::kTimedOut) {
+      if (pace.too_slow(loop.now(), taken + c.inbox_.size()))
         status = io::IoStatus::kTimedOut;
+      else if (status == io::IoStatus::kTimedOut && patience < c.options_.body_idle_timeout)
+        continue;  // only a span of the pace ended, and it was fast enough
     }
     if (status == io::IoStatus::kTimedOut) {
       c.keep_alive_ = false;

@@ -13,6 +13,7 @@
 #include "weir/base/header.h"
 #include "weir/base/json.h"
 #include "weir/http/body_reader.h"
+#include "weir/http/content_decoder.h"
 #include "weir/http/h1_codec.h"
 #include "weir/io/loop.h"
 #include "weir/io/task.h"
@@ -26,6 +27,8 @@ struct ServerOptions {
   Duration header_timeout = seconds(10);     // from a head's first byte to its last
   Duration idle_timeout = seconds(75);       // between requests
   Duration body_idle_timeout = seconds(30);  // between two reads of a body
+  size_t body_bytes_per_s = 500;             // a body that brings less, over any span of ...
+  Duration body_rate_span = seconds(10);     // ... this length, is too slow; 0 bytes: no floor
   Duration write_timeout = seconds(30);      // a client that does not read
   size_t unread_body_bytes_max =
       256 * 1024;  // skipped to keep a connection whose handler did not read the body
@@ -42,8 +45,9 @@ struct Request {
   ServerConnection& connection;
 
   /// The whole body, at most `bytes_max` of it; sends "100 Continue" when the client waits for it. Call at
-  /// most once. Errors: kPayloadTooLarge, kRequestTimeout, kInvalidRequest (framing), kCancelled.
-  io::Task<Result<json::PaddedBuffer>> read_body(size_t bytes_max);
+  /// most once. With a `decoder` the body is what it makes of the bytes, which are given to it as they
+  /// arrive. Errors: kPayloadTooLarge, kRequestTimeout, kInvalidRequest (framing, coding), kCancelled.
+  io::Task<Result<json::PaddedBuffer>> read_body(size_t bytes_max, ContentDecoder* decoder = nullptr);
 };
 
 class Handler {

@@ -459,6 +459,84 @@ TEST(HttpServer, ASlowBodyIsToldSo) {
   }
 }
 
+// Below its floor over one span, a body is too slow, however fast it began; above it, it may take its time.
+TEST(HttpServer, ABodyThatCrawlsIsToldSo) {
+  ServerOptions options;
+  options.body_rate_span = milliseconds(60);
+  options.body_bytes_per_s = 1000;  // 60 bytes a span
+  for (std::string begun : {std::string(), std::string(40'000, 'x')}) {
+    TestLoop t;
+    t.run([](TestLoop& loop, ServerOptions o, std::string bytes) -> Task<void> {
+      Scene s(loop, o);
+      co_await s.client.connect(s.server.address());
+      co_await s.client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + bytes);
+      io::TaskGroup dripping;
+      io::Cancel stop;
+      dripping.start([](Scene& scene, io::Cancel& enough) -> Task<void> {
+        while (co_await io::sleep(scene.loop, milliseconds(5), enough))
+          co_await scene.client.send("y");
+      }(s, stop));
+      Reply r = co_await s.client.reply();
+      EXPECT_EQ(r.status, 408);
+      EXPECT_EQ(r.header("connection"), "close");
+      stop.request(io::CancelReason::kClientLeft);
+      co_await dripping.idle();
+      s.client.leave();
+      co_await s.server.close();
+    }(t, options, begun));
+  }
+}
+
+TEST(HttpServer, ABodyAboveTheFloorMayTakeManySpans) {
+  ServerOptions options;
+  options.body_rate_span = milliseconds(20);
+  options.body_bytes_per_s = 100;  // 2 bytes a span
+  for (size_t floor : {size_t{100}, size_t{0}}) {
+    options.body_bytes_per_s = floor;
+    TestLoop t;
+    t.run([](TestLoop& loop, ServerOptions o) -> Task<void> {
+      Scene s(loop, o);
+      co_await s.client.connect(s.server.address());
+      co_await s.client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n");
+      for (int i = 0; i < 20; ++i) {  // some 100 ms: five spans
+        co_await s.client.send(std::string(1000, 'z'));
+        co_await io::sleep(s.loop, milliseconds(5), s.guard.scope());
+      }
+      EXPECT_EQ((co_await s.client.reply()).body.size(), 20'000u);
+      s.client.leave();
+      co_await s.server.close();
+    }(t, options));
+  }
+}
+
+TEST(HttpServer, TakesACodingOffABodyOfEveryFraming) {
+  TestLoop t;
+  t.run([](TestLoop& loop) -> Task<void> {
+    Guard guard(loop.loop());
+    TestServer server(loop.loop(), [](Request& request, ResponseWriter& response) {
+      return [](Request& q, ResponseWriter& r) -> Task<void> {
+        ContentDecoder decoder(ContentCoding::kDeflate, 1000);
+        auto body = co_await q.read_body(1000, &decoder);
+        co_await r.send(body ? 200 : http_status(body.error().code), {}, body ? body->view() : "refused");
+      }(request, response);
+    });
+    RawClient client(loop.loop(), guard.scope());
+    co_await client.connect(server.address());
+    std::string hello("\x78\x01\x01\x05\x00\xfa\xffhello\x06\x2c\x02\x15", 16);  // one stored block
+    EXPECT_EQ((co_await client.ask(post("/", hello))).body, "hello");
+    std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (char c : hello)
+      chunked += std::string("1\r\n") + c + "\r\n";
+    EXPECT_EQ((co_await client.ask(chunked + "0\r\n\r\n")).body, "hello");
+    EXPECT_EQ((co_await client.ask(post("/", hello.substr(0, 10)))).status, 400);
+    EXPECT_EQ((co_await client.ask(post("/", hello + "x"))).status, 400);
+    EXPECT_EQ((co_await client.ask(post("/", ""))).status, 400);
+    EXPECT_EQ((co_await client.ask(post("/", std::string(1001, 'x')))).status, 413);
+    client.leave();
+    co_await server.close();
+  }(t));
+}
+
 TEST(HttpServer, AnIdleConnectionIsClosedWithoutAWord) {
   ServerOptions options;
   options.idle_timeout = milliseconds(30);

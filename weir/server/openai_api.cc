@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "weir/server/body_source.h"
 #include "weir/wire/openai.h"
 
 namespace weir::server {
@@ -79,28 +80,6 @@ bool is_peer_local(const http::Request& request) {
   return true;
 }
 
-class BodySource final : public exchange::RequestSource {
- public:
-  BodySource(http::Request& request, json::Parser& parser, size_t body_bytes_max)
-      : request_(request), parser_(parser), body_bytes_max_(body_bytes_max) {}
-
-  io::Task<Result<void>> receive(exchange::Exchange& exchange) override {
-    if (const Header* encoding = find_header(request_.head.headers, "content-encoding");
-        encoding && !iequals(encoding->value, "identity"))
-      co_return fail(ErrorCode::kUnsupportedMedia,
-                     "Content-Encoding is not supported: send the body as it is.", {},
-                     "unsupported_content_encoding");
-    CO_TRY(exchange.request.body, co_await request_.read_body(body_bytes_max_));
-    exchange.request.body_bytes = exchange.request.body.size();
-    co_return wire::read_request(exchange.operation, parser_, exchange.request);
-  }
-
- private:
-  http::Request& request_;
-  json::Parser& parser_;
-  size_t body_bytes_max_;
-};
-
 // Collects events and writes them to the caller's connection.
 class ResponseStream final : public exchange::AnswerStream {
  public:
@@ -154,6 +133,8 @@ io::Task<void> send_error(http::ResponseWriter& response, const exchange::Exchan
                           const Error& error) {
   OwnedHeaders extra;
   if (error.code == ErrorCode::kUnauthenticated) extra.emplace_back("www-authenticate", "Bearer");
+  if (error.reason == "unsupported_content_encoding")
+    extra.emplace_back("accept-encoding", http::kContentCodings);
   if (error.retry_after_s > 0) extra.emplace_back("retry-after", std::to_string(error.retry_after_s));
   std::string body = wire::error_body(error);
   co_await response.send(http_status(error.code), answer_headers(exchange, "application/json", extra), body);
@@ -233,6 +214,9 @@ io::Task<void> OpenAiApi::models(std::shared_ptr<Services> services, http::Reque
     body = wire::models_body(entries, created);
   } else if (auto at = std::ranges::find(entries, id, &wire::ModelEntry::id); at != entries.end()) {
     body = wire::model_body(*at, created);
+  } else if (auto name = wire::check_model_name(id); !name) {
+    status = http_status(name.error().code);
+    body = wire::error_body(name.error());
   } else {
     status = 404;
     body = wire::error_body(make_error(ErrorCode::kNotFound,

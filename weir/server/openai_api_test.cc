@@ -204,13 +204,74 @@ TEST(OpenAiApi, ErrorsHaveTheirStatusAndHeaders) {
         co_await s.client.ask(post("/v1/chat/completions", R"({"model":"m","messages":[1],"n":"x"})"));
     EXPECT_EQ(bad.status, 400);
     EXPECT_THAT(bad.body, HasSubstr(R"("param":"n")"));
-    Reply zipped = co_await s.client.ask(post("/v1/chat/completions", kChat, "Content-Encoding: gzip\r\n"));
-    EXPECT_EQ(zipped.status, 415);
     Reply plain =
         co_await s.client.ask(post("/v1/chat/completions", kChat, "Content-Encoding: identity\r\n"));
     EXPECT_EQ(plain.status, 200);
     s.services->settings_.server.limits.body_bytes = 10;
     EXPECT_EQ((co_await s.client.ask(post("/v1/chat/completions", kChat))).status, 413);
+  });
+}
+
+// What the head says of a body is judged before the body is read.
+TEST(OpenAiApi, TakesJsonAndSaysWhatElseItIsNot) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = receive_and_echo;
+    for (std::string good : {"application/json", "APPLICATION/JSON;charset=utf-8", "application/json ; a=b",
+                             "application/vnd.x+json"})
+      EXPECT_EQ((co_await s.client.ask(post("/v1/chat/completions", kChat, "Content-Type: " + good + "\r\n")))
+                    .status,
+                200)
+          << good;
+    for (std::string bad : {"multipart/form-data; boundary=x", "text/plain", "application/jsonp", "", "+json",
+                            "json", "text/html;application/json"}) {
+      Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat, "Content-Type: " + bad + "\r\n"));
+      EXPECT_EQ(r.status, 400) << bad;
+      EXPECT_THAT(r.body, HasSubstr("unsupported_content_type"));
+      EXPECT_THAT(r.body, HasSubstr("'" + bad + "'"));
+    }
+  });
+}
+
+TEST(OpenAiApi, TakesOneCodingOfABody) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = receive_and_echo;
+    auto coded = [](std::string_view body, std::string header) {
+      return post("/v1/chat/completions", body, "Content-Encoding: " + header + "\r\n");
+    };
+    Reply plain = co_await s.client.ask(coded(kChat, "identity"));
+    EXPECT_EQ(plain.status, 200);
+    // {"model":"m","messages":[1]} as one stored block of deflate, in zlib's and gzip's wrapping.
+    std::string zlib("\x78\x01\x01\x1c\x00\xe3\xff{\"model\":\"m\",\"messages\":[1]}\x83\x92\x09\x24", 39);
+    Reply inflated = co_await s.client.ask(coded(zlib, "deflate"));
+    EXPECT_EQ(inflated.status, 200) << inflated.body;
+    EXPECT_EQ(inflated.body, kChat);
+    Reply corrupt = co_await s.client.ask(coded(kChat, "gzip"));
+    EXPECT_EQ(corrupt.status, 400);
+    EXPECT_THAT(corrupt.body, HasSubstr("invalid_content_encoding"));
+    for (std::string header : {"compress", "gzip, gzip", "", "gzip\r\nContent-Encoding: gzip",
+                               "gzip\r\nContent-Encoding: identity"}) {
+      Reply r = co_await s.client.ask(coded(kChat, header));
+      EXPECT_EQ(r.status, 415) << header;
+      EXPECT_THAT(r.body, HasSubstr("unsupported_content_encoding"));
+      EXPECT_EQ(r.header("accept-encoding"), "gzip, deflate, br, zstd");
+    }
+    EXPECT_EQ((co_await s.client.ask(post("/v1/chat/completions", kChat))).header("accept-encoding"), "");
+  });
+}
+
+TEST(OpenAiApi, RefusesHeadersThatWouldChooseTheModelServer) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = receive_and_echo;
+    for (std::string name :
+         {"Api-Base", "X-Base-URL", "x-portkey-custom-host", "X_BASE_URL", "X-Extra-Headers"}) {
+      Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat, name + ": http://x\r\n"));
+      EXPECT_EQ(r.status, 400) << name;
+      EXPECT_THAT(r.body, HasSubstr("\"param\":\"" + name + "\",\"code\":\"unknown_parameter\""));
+    }
+    for (std::string name : {"X-Database-URL", "Base-URL-Of", "X-Custom-Hostname", "url"})
+      EXPECT_EQ((co_await s.client.ask(post("/v1/chat/completions", kChat, name + ": http://x\r\n"))).status,
+                200)
+          << name;
   });
 }
 
@@ -340,6 +401,11 @@ TEST(Models, AreThoseTheKeyMayUse) {
     EXPECT_EQ(hidden.status, 404);
     EXPECT_THAT(hidden.body, HasSubstr("model_not_found"));
     EXPECT_EQ((co_await s.client.ask(get("/v1/models/nonsense"))).status, 404);
+    for (std::string odd : {"%00", "a%0ab", "%E2%80%AE", "%ff", "a%20b", "a%22"}) {
+      Reply r = co_await s.client.ask(get("/v1/models/" + odd));
+      EXPECT_EQ(r.status, 400) << odd;
+      EXPECT_THAT(r.body, HasSubstr("\"param\":\"model\",\"code\":\"invalid_value\""));
+    }
     s.services->authentic = false;
     Reply refused = co_await s.client.ask(get("/v1/models"));
     EXPECT_EQ(refused.status, 401);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "weir/base/json_write.h"
@@ -46,6 +47,9 @@ constexpr Parameter kParameters[] = {
     {"best_of", Kind::kInteger, 1, 128},
     {"max_tokens", Kind::kInteger, 0, kTokensMax},
     {"max_completion_tokens", Kind::kInteger, 0, kTokensMax},
+    {"max_output_tokens", Kind::kInteger, 0, kTokensMax},
+    {"max_new_tokens", Kind::kInteger, 0, kTokensMax},
+    {"min_tokens", Kind::kInteger, 0, kTokensMax},
     {"top_logprobs", Kind::kInteger, 0, 1000},
     {"logprobs", Kind::kLogprobs, 0, 1000},
     {"seed", Kind::kInteger, -9.3e18, 9.3e18},
@@ -74,13 +78,47 @@ constexpr Parameter kParameters[] = {
     {"metadata", Kind::kObject},
 };
 
-// Parameters that would let a caller choose where the gateway connects to or with which credentials.
-constexpr std::string_view kForbidden[] = {"api_base",    "base_url",      "api_key",    "api_version",
-                                           "custom_host", "extra_headers", "extra_body", "extra_query"};
+// Parameters that would let a caller choose where the gateway, or a gateway behind it, connects to or with
+// which credentials. Compared without case, '_' and '-': who reads "baseURL" and who reads "base_url" are
+// different libraries, not different attackers.
+constexpr std::string_view kForbidden[] = {
+    "apibase",
+    "baseurl",
+    "apikey",
+    "apiversion",
+    "apitype",
+    "apiendpoint",
+    "endpointurl",
+    "azureendpoint",
+    "azureadtoken",
+    "customhost",
+    "extraheaders",
+    "extrabody",
+    "extraquery",
+    "customllmprovider",
+    "litellmparams",
+    "defaultheaders",
+    "vertexcredentials",
+    "awsaccesskeyid",
+    "awssecretaccesskey",
+    "awssessiontoken",
+    "awsbedrockruntimeendpoint",
+};
+
+bool is_forbidden(std::string_view key) {
+  std::array<char, 32> folded;
+  size_t n = 0;
+  for (char c : key) {
+    if (c == '_' || c == '-') continue;
+    if (n == folded.size()) return false;  // longer than any of them
+    folded[n++] = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  }
+  return std::ranges::find(kForbidden, std::string_view(folded.data(), n)) != std::end(kForbidden);
+}
 
 Unexpected wrong_type(std::string_view parameter, std::string_view expected) {
   return fail(ErrorCode::kInvalidRequest, fmt::format("'{}' must be {}", parameter, expected),
-              std::string(parameter), "invalid_type");
+              std::string(parameter), "invalid_value");
 }
 
 Result<void> check_number(const Parameter& p, const Value& v) {
@@ -134,12 +172,6 @@ bool empty_array(const Value& v) {
   return inside.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
-// A model's name is an identifier: it goes into logs, metric labels and routes.
-bool valid_model_name(std::string_view name) {
-  return !name.empty() && name.size() <= 256 &&
-         std::ranges::all_of(name, [](char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '\\'; });
-}
-
 Result<void> require(const json::Document& document, std::string_view parameter) {
   const Value* v = document.find(parameter);
   if (!v || v->type == Type::kNull)
@@ -163,6 +195,15 @@ void keep_keys(exchange::ModelRequest& request) {
 
 }  // namespace
 
+Result<void> check_model_name(std::string_view name) {
+  bool good = !name.empty() && name.size() <= 256 &&
+              std::ranges::all_of(name, [](char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+  if (good) return {};
+  return fail(ErrorCode::kInvalidRequest,
+              "'model' must be 1 to 256 printable ASCII characters without spaces, quotes and backslashes",
+              "model", "invalid_value");
+}
+
 Result<void> read_request(Operation operation, json::Parser& parser, exchange::ModelRequest& request) {
   TRY(request.document, parser.parse(request.body.view()));
   keep_keys(request);
@@ -172,23 +213,19 @@ Result<void> read_request(Operation operation, json::Parser& parser, exchange::M
 
   TRY_VOID(require(document, "model"));
   for (const json::Member& member : document.members) {
-    for (const Parameter& p : kParameters)
-      if (p.name == member.key) {
-        TRY_VOID(check(p, member.value));
-        break;
-      }
-    if (std::ranges::find(kForbidden, member.key) != std::end(kForbidden))
+    const auto* known = std::ranges::find(kParameters, member.key, &Parameter::name);
+    if (known != std::end(kParameters)) {
+      TRY_VOID(check(*known, member.value));
+    } else if (is_forbidden(member.key)) {
       return fail(ErrorCode::kInvalidRequest, fmt::format("'{}' is not accepted by this gateway", member.key),
                   std::string(member.key), "unknown_parameter");
+    }
   }
 
   const Value* model = document.find("model");
   if (model->type != Type::kString) return wrong_type("model", "a string");
   std::string name = model->as_string().value_or("");
-  if (!valid_model_name(name))
-    return fail(ErrorCode::kInvalidRequest,
-                "'model' must be 1 to 256 printable ASCII characters without spaces", "model",
-                "invalid_value");
+  TRY_VOID(check_model_name(name));
   request.model = std::move(name);  // checked: logs and labels rely on it
 
   switch (operation) {

@@ -69,6 +69,9 @@ TEST(OpenAiRequest, NamesTheParameterOfTheWrongType) {
       {"best_of", {"1"}, not_integer},
       {"max_tokens", {"0", "4096"}, not_integer},
       {"max_completion_tokens", {"1", "1073741824"}, not_integer},
+      {"max_output_tokens", {"1"}, not_integer},
+      {"max_new_tokens", {"1"}, not_integer},
+      {"min_tokens", {"0"}, not_integer},
       {"top_logprobs", {"0", "20"}, not_integer},
       {"logprobs", {"true", "false", "5", "null"}, {"\"1\"", "[]", "{}", "1.5"}},
       {"seed", {"-9223372036854775808", "9223372036854775807", "0"}, not_integer},
@@ -102,14 +105,14 @@ TEST(OpenAiRequest, NamesTheParameterOfTheWrongType) {
     for (std::string_view value : row.right)
       EXPECT_EQ(verdict(with(value)), "ok") << row.parameter << " " << value;
     for (std::string_view value : row.wrong)
-      EXPECT_EQ(verdict(with(value)), std::string(row.parameter) + " invalid_type") << value;
+      EXPECT_EQ(verdict(with(value)), std::string(row.parameter) + " invalid_value") << value;
   }
-  EXPECT_EQ(verdict(R"({"model":"m","messages":"hi"})"), "messages invalid_type");
-  EXPECT_EQ(verdict(R"({"model":"m","prompt":{}})", Operation::kCompletion), "prompt invalid_type");
-  EXPECT_EQ(verdict(R"({"model":"m","input":7})", Operation::kEmbedding), "input invalid_type");
-  EXPECT_EQ(verdict(R"({"model":7,"messages":[1]})"), "model invalid_type");
+  EXPECT_EQ(verdict(R"({"model":"m","messages":"hi"})"), "messages invalid_value");
+  EXPECT_EQ(verdict(R"({"model":"m","prompt":{}})", Operation::kCompletion), "prompt invalid_value");
+  EXPECT_EQ(verdict(R"({"model":"m","input":7})", Operation::kEmbedding), "input invalid_value");
+  EXPECT_EQ(verdict(R"({"model":7,"messages":[1]})"), "model invalid_value");
   EXPECT_EQ(verdict(chat(R"(,"stream_options":{"include_usage":1})")),
-            "stream_options.include_usage invalid_type");
+            "stream_options.include_usage invalid_value");
 }
 
 TEST(OpenAiRequest, NamesTheParameterOutOfItsRange) {
@@ -152,6 +155,12 @@ TEST(OpenAiRequest, RefusesParametersThatChooseWhereItGoes) {
       EXPECT_EQ(verdict(chat(",\"" + std::string(name) + "\":" + std::string(value))),
                 std::string(name) + " unknown_parameter");
   EXPECT_EQ(verdict(chat(R"(,"\u0061pi_base":"x")")), "api_base unknown_parameter");
+  for (std::string name :
+       {"baseURL", "API_BASE", "apiKey", "Custom-Host", "__base__url__", "aws_session_token"})
+    EXPECT_EQ(verdict(chat(",\"" + name + "\":1")), name + " unknown_parameter");
+  for (std::string name : {std::string("base"), std::string("api_base_x"), std::string("my_api_base"),
+                           std::string(100, 'a'), std::string("_")})
+    EXPECT_EQ(verdict(chat(",\"" + name + "\":1")), "ok") << name;
   EXPECT_EQ(verdict(chat(R"(,"mystery":{"api_base":"fine here"})")), "ok");
 }
 
@@ -446,8 +455,8 @@ TEST(OpenAiAnswer, UsageOfRealAnswers) {
 
 TEST(OpenAiError, HasItsShapeAndType) {
   EXPECT_EQ(
-      error_body(make_error(ErrorCode::kInvalidRequest, "bad \"n\"", "n", "invalid_type")),
-      R"({"error":{"message":"bad \"n\"","type":"invalid_request_error","param":"n","code":"invalid_type"}})");
+      error_body(make_error(ErrorCode::kInvalidRequest, "bad \"n\"", "n", "invalid_value")),
+      R"({"error":{"message":"bad \"n\"","type":"invalid_request_error","param":"n","code":"invalid_value"}})");
   EXPECT_EQ(
       error_body(internal_error(ErrorCode::kUpstream, "10.0.0.1 refused")),
       R"({"error":{"message":"The model server failed.","type":"upstream_error","param":null,"code":"upstream"}})");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "weir/base/utf8.h"
 #include "weir/wire/openai.h"
 #include "weir/wire/sse.h"
 
@@ -255,6 +256,11 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
     }
     framer.feed(piece.bytes);
     while (auto event = framer.next()) {
+      if (!is_utf8(event->raw)) {  // the callers' libraries would break off without a word
+        if (relay.begun) co_await stream.flush();
+        co_return Unexpected(
+            upstream_error("malformed_response", "sent an event that is not UTF-8", !relay.begun));
+      }
       if (event->data.empty()) {  // a comment, or a heartbeat of empty data, which dispatches nothing
         if (relay.begun && !relay.done) relay.pass({event->raw, {}});
         continue;

@@ -499,6 +499,11 @@ struct Broken {
 TEST(OpenAiCall, BrokenStreams) {
   const Broken kBroken[] = {
       {{"data: {nonsense\n\n"}, true, "malformed_response", "not a valid answer"},
+      {{"data: {\"choices\":[{\"delta\":{\"content\":\"\xff\"}}]}\n\n"},
+       true,
+       "malformed_response",
+       "not a valid answer"},
+      {{": \xc3\n\n"}, true, "malformed_response", "not a valid answer"},
       {{"data: {\"error\":{\"message\":\"overloaded\"}}\n\n"}, true, "upstream_error_event", "overloaded"},
       {{"data: {\"error\":\"runner stopped\"}\n\n"}, true, "upstream_error_event", "runner stopped"},
       {{"data: {\"object\":\"error\",\"message\":\"bad\"}\n\n"}, true, "upstream_error_event", "bad"},

@@ -1,0 +1,84 @@
+#include "weir/server/body_source.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "weir/wire/openai.h"
+
+namespace weir::server {
+namespace {
+
+using http::ContentCoding;
+
+// application/json, or another type whose syntax is JSON (RFC 6838, 4.2.8), whatever its parameters.
+bool is_json(std::string_view content_type) {
+  std::string_view type = content_type.substr(0, content_type.find(';'));
+  while (type.ends_with(' ') || type.ends_with('\t'))
+    type.remove_suffix(1);
+  if (iequals(type, "application/json")) return true;
+  return type.size() > 5 && iequals(type.substr(type.size() - 5), "+json") && type.contains('/');
+}
+
+// Headers by which other gateways let a caller choose the model server ("x-portkey-custom-host"). None of
+// them would do anything here; a caller who sends one learns so instead of wondering, and a tester sees the
+// refusal.
+bool steers(std::string_view name) {
+  static constexpr std::string_view kSteering[] = {"api-base",     "base-url",      "custom-host",
+                                                   "api-endpoint", "extra-headers", "extra-body",
+                                                   "target-url",   "upstream-url"};
+  auto same = [](char c, char wanted) {
+    return (c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c) == wanted;
+  };
+  return std::ranges::any_of(kSteering, [&](std::string_view wanted) {
+    if (name.size() < wanted.size()) return false;
+    size_t at = name.size() - wanted.size();
+    return (at == 0 || name[at - 1] == '-' || name[at - 1] == '_') &&
+           std::ranges::equal(name.substr(at), wanted, same);
+  });
+}
+
+// What the head says of the body: the coding to take off, or why it is not read.
+Result<std::optional<ContentCoding>> judge_head(HeaderList headers) {
+  std::optional<ContentCoding> coding;
+  bool coded = false;
+  for (const Header& h : headers) {
+    if (iequals(h.name, "content-type")) {
+      if (!is_json(h.value))
+        return fail(ErrorCode::kInvalidRequest,
+                    "The content type '" + std::string(h.value.substr(0, 100)) +
+                        "' is not supported here: send application/json.",
+                    {}, "unsupported_content_type");
+    } else if (iequals(h.name, "content-encoding")) {
+      if (!coded && iequals(h.value, "identity")) continue;
+      coding = http::content_coding(h.value);
+      if (!coding || coded)
+        return fail(ErrorCode::kUnsupportedMedia,
+                    "This Content-Encoding is not supported: send one of " +
+                        std::string(http::kContentCodings) + ", or the body as it is.",
+                    {}, "unsupported_content_encoding");
+      coded = true;
+    } else if (steers(h.name)) {
+      return fail(ErrorCode::kInvalidRequest,
+                  "The header '" + std::string(h.name) + "' is not accepted by this gateway.",
+                  std::string(h.name), "unknown_parameter");
+    }
+  }
+  return coding;
+}
+
+}  // namespace
+
+io::Task<Result<void>> BodySource::receive(exchange::Exchange& exchange) {
+  CO_TRY(std::optional<ContentCoding> coding, judge_head(request_.head.headers));
+  if (coding) {
+    http::ContentDecoder decoder(*coding, body_bytes_max_);
+    CO_TRY(exchange.request.body, co_await request_.read_body(body_bytes_max_, &decoder));
+  } else {
+    CO_TRY(exchange.request.body, co_await request_.read_body(body_bytes_max_));
+  }
+  exchange.request.body_bytes = exchange.request.body.size();
+  co_return wire::openai::read_request(exchange.operation, parser_, exchange.request);
+}
+
+}  // namespace weir::server

@@ -1,0 +1,28 @@
+// BodySource: a request's body as the pipeline receives it: what its headers say of it is judged before a
+// byte is read, a content coding is taken off while it arrives, then it is parsed and checked.
+#pragma once
+
+#include <string_view>
+
+#include "weir/base/json.h"
+#include "weir/exchange/exchange.h"
+#include "weir/http/server.h"
+
+namespace weir::server {
+
+class BodySource final : public exchange::RequestSource {
+ public:
+  BodySource(http::Request& request, json::Parser& parser, size_t body_bytes_max)
+      : request_(request), parser_(parser), body_bytes_max_(body_bytes_max) {}
+
+  /// Errors: kInvalidRequest naming the parameter or header at fault, kUnsupportedMedia (an unknown coding),
+  /// kPayloadTooLarge (by the bytes that came or that they decode to), and those of Request::read_body.
+  io::Task<Result<void>> receive(exchange::Exchange& exchange) override;
+
+ private:
+  http::Request& request_;
+  json::Parser& parser_;
+  size_t body_bytes_max_;
+};
+
+}  // namespace weir::server
