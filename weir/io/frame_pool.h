@@ -23,6 +23,7 @@ namespace weir::io {
 class FramePool {
  public:
   static void* allocate(size_t bytes) {
+    ++classes().live;
 #if WEIR_FRAME_POOL
     if (size_t c = class_of(bytes); c < kClasses) {
       Class& kept = classes()[c];
@@ -39,6 +40,7 @@ class FramePool {
   }
 
   static void release(void* frame, [[maybe_unused]] size_t bytes) {
+    --classes().live;
 #if WEIR_FRAME_POOL
     if (size_t c = class_of(bytes); c < kClasses) {
       Class& kept = classes()[c];
@@ -51,6 +53,9 @@ class FramePool {
 #endif
     ::operator delete(frame);
   }
+
+  /// Frames of this thread that exist.
+  static size_t live() { return classes().live; }
 
  private:
   static constexpr size_t kClassBytes = 128;
@@ -65,6 +70,7 @@ class FramePool {
     size_t count = 0;
   };
   struct Classes : std::array<Class, kClasses> {
+    size_t live = 0;
     ~Classes() {
       for (Class& c : *this)
         while (c.first) {

@@ -68,4 +68,15 @@ std::optional<MonoTime> TimerWheel::next() const {
   return MonoTime{origin_ns_ + static_cast<int64_t>(best) * kTickNs};
 }
 
+size_t TimerWheel::armed() {
+  size_t count = 0;
+  for (auto& level : slots_)
+    for (auto& slot : level) {
+      IntrusiveList<Timer> all;
+      for (all.splice(slot); !all.empty(); ++count)
+        slot.push_back(all.pop_front());
+    }
+  return count;
+}
+
 }  // namespace weir::io

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -49,6 +50,9 @@ class TimerWheel {
   /// When advance() should be called next, if anything is armed; may be earlier than the first timer, never
   /// later.
   std::optional<MonoTime> next() const;
+
+  /// How many timers are armed; walks them all.
+  size_t armed();
 
   /// Called by arm() when the new timer is due before everything armed so far; the loop shortens its sleep.
   std::function<void(MonoTime)> on_earlier;
