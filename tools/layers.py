@@ -22,8 +22,7 @@ import sys
 
 # Names that belong below the ports of weir/io: with them used elsewhere, the simulator could not stand in for the world.
 FORBIDDEN_INCLUDES = [
-    (r"boost/asio.*", "Asio: use the ports of weir/io"),
-    (r"sys/(socket|un|epoll|uio|eventfd|timerfd)\.h|netinet/.*|arpa/.*|netdb\.h|poll\.h", "sockets: use weir/io/network.h"),
+    (r"boost/asio.*|sys/(socket|un|epoll|uio|eventfd|timerfd|signalfd)\.h|netinet/.*|arpa/.*|netdb\.h|poll\.h", "sockets: use weir/io/network.h"),
     (r"unistd\.h|fcntl\.h|sys/(stat|mman|file|types|wait)\.h|fstream|filesystem", "files and processes: use weir/io/disk.h"),
     (r"thread|mutex|shared_mutex|condition_variable|future|semaphore|barrier|latch|stop_token|pthread\.h",
      "threads and locks: one loop a core, shared state is atomic or an immutable snapshot"),

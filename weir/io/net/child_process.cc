@@ -111,7 +111,7 @@ class ChildProcess final : public Process {
       : state_(std::make_shared<State>(loop, pid, lines_max, std::move(on_exit))) {}
   ~ChildProcess() override { state_->end(); }
 
-  AsioError watch(Fd output, Fd end) { return state_->watch(std::move(output), std::move(end)); }
+  int watch(Fd output, Fd end) { return state_->watch(std::move(output), std::move(end)); }
   int pid() const override { return state_->pid; }
   void terminate() override {
     if (!state_->reaped) ::kill(state_->pid, SIGTERM);
@@ -119,46 +119,49 @@ class ChildProcess final : public Process {
   std::string last_output() const override { return fmt::format("{}", fmt::join(state_->lines, "\n")); }
 
  private:
-  // Shared with the waits, which may be called once more after the process object is gone.
+  // Shared with the call of on_exit, which may end the process object.
   struct State : std::enable_shared_from_this<State> {
-    State(NetLoop& loop, pid_t p, size_t n, std::function<void(ExitStatus)> f)
-        : pid(p),
-          lines_max(n),
-          on_exit(std::move(f)),
-          output(loop.io().get_executor()),
-          exit(loop.io().get_executor()) {}
+    // Both are watched by their level: told again until the output is read and the child is reaped.
+    struct Output final : Poller::Watch {
+      explicit Output(State& s) : state(s) {}
+      void on_ready(uint32_t) override {
+        if (!state.read_output()) state.stop_watching(state.output_fd, *this);
+      }
+      State& state;
+    };
+    struct Exit final : Poller::Watch {
+      explicit Exit(State& s) : state(s) {}
+      void on_ready(uint32_t) override { state.exited(); }
+      State& state;
+    };
 
-    AsioError watch(Fd output_fd, Fd exit_fd) {
-      AsioError error;
-      output.assign(output_fd.get(), error);
-      if (error) return error;
-      output_fd.release();
-      exit.assign(exit_fd.get(), error);
-      if (error) return error;
-      exit_fd.release();
-      wait_output();
-      exit.async_wait(Descriptor::wait_read, [self = shared_from_this()](AsioError e) {
-        if (!e) self->exited();
-      });
-      return {};
+    State(NetLoop& l, pid_t p, size_t n, std::function<void(ExitStatus)> f)
+        : loop(l), pid(p), lines_max(n), on_exit(std::move(f)) {}
+
+    int watch(Fd output_pipe, Fd exit_pidfd) {
+      int error = loop.poller().watch(output_pipe.get(), EPOLLIN, output);
+      if (error != 0) return error;
+      output_fd = std::move(output_pipe);
+      error = loop.poller().watch(exit_pidfd.get(), EPOLLIN, exit);
+      if (error == 0) exit_fd = std::move(exit_pidfd);
+      return error;
     }
 
-    void wait_output() {
-      output.async_wait(Descriptor::wait_read, [self = shared_from_this()](AsioError e) {
-        if (!e && self->read_output()) self->wait_output();
-      });
+    void stop_watching(Fd& fd, Poller::Watch& watch) {
+      if (fd) loop.poller().forget(fd.get(), watch);
+      fd.reset();
     }
 
     // False: nobody holds the other end any more.
     bool read_output() {
       char buffer[8192];
-      for (int i = 0; i < kReadsMax && output.is_open(); ++i) {
-        ssize_t n = ::read(output.native_handle(), buffer, sizeof(buffer));
+      for (int i = 0; i < kReadsMax && output_fd; ++i) {
+        ssize_t n = ::read(output_fd.get(), buffer, sizeof(buffer));
         if (n < 0) return errno == EAGAIN || errno == EINTR;
         if (n == 0) return false;
         keep({buffer, static_cast<size_t>(n)});
       }
-      return output.is_open();
+      return true;
     }
 
     void keep(std::string_view text) {
@@ -178,6 +181,7 @@ class ChildProcess final : public Process {
     }
 
     void exited() {
+      auto self = shared_from_this();
       int raw = 0;
       if (reaped || reap(pid, WNOHANG, raw) != pid) return;
       reaped = true;
@@ -198,16 +202,18 @@ class ChildProcess final : public Process {
     }
 
     void close() {
-      AsioError ignored;
-      output.close(ignored);
-      exit.close(ignored);
+      stop_watching(output_fd, output);
+      stop_watching(exit_fd, exit);
     }
 
+    NetLoop& loop;
     const pid_t pid;
     const size_t lines_max;
     std::function<void(ExitStatus)> on_exit;
-    Descriptor output;
-    Descriptor exit;
+    Output output{*this};
+    Exit exit{*this};
+    Fd output_fd;
+    Fd exit_fd;
     bool reaped = false;
     bool in_line = false;  // the last line has not ended yet
     std::deque<std::string> lines;
@@ -264,7 +270,7 @@ Result<std::unique_ptr<Process>> ChildProcesses::spawn(const ProcessOptions& opt
   // By number: glibc 2.36's sys/pidfd.h cannot be called from C++ (no extern "C").
   Fd end(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!end) return refuse(errno);
-  if (AsioError error = process->watch(std::move(output), std::move(end))) return refuse(error.value());
+  if (int error = process->watch(std::move(output), std::move(end))) return refuse(error);
   return process;
 }
 

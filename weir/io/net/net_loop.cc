@@ -1,6 +1,13 @@
 #include "weir/io/net/net_loop.h"
 
+#include <fmt/format.h>
+#include <sys/eventfd.h>
 #include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
 
 namespace weir::io::net {
 namespace {
@@ -11,18 +18,35 @@ int64_t read_clock(clockid_t id) {
   return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
 
+// Whole milliseconds, as epoll_wait takes them, never too few.
+int wait_ms(MonoTime until, MonoTime now) {
+  if (until.ns == INT64_MAX) return -1;
+  int64_t ms = (std::max<int64_t>(until.ns - now.ns, 0) + 999'999) / 1'000'000;
+  return static_cast<int>(std::min<int64_t>(ms, INT_MAX));
+}
+
 }  // namespace
 
-NetLoop::NetLoop(int index, WorkerPool& pool)
+Result<std::unique_ptr<NetLoop>> NetLoop::create(int index, WorkerPool& pool) {
+  TRY(Poller poller, Poller::create());
+  Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) return fail_internal(ErrorCode::kIo, fmt::format("cannot make an eventfd: {}", strerror(errno)));
+  std::unique_ptr<NetLoop> loop(new NetLoop(index, pool, std::move(poller), std::move(wake)));
+  if (int error = loop->poller_.watch(loop->wake_.fd.get(), EPOLLIN | EPOLLET, loop->wake_))
+    return fail_internal(ErrorCode::kIo, fmt::format("cannot watch an eventfd: {}", strerror(error)));
+  return loop;
+}
+
+NetLoop::NetLoop(int index, WorkerPool& pool, Poller poller, Fd wake)
     : index_(index),
       pool_(pool),
+      poller_(std::move(poller)),
       wheel_(MonoTime{read_clock(CLOCK_MONOTONIC)}),
       disk_(*this),
       processes_(*this),
       network_(*this) {
-  wheel_.on_earlier = [this](MonoTime at) {
-    if (at < alarm_at_) sleep_until(at);
-  };
+  wake_.fd = std::move(wake);
+  wheel_.on_earlier = [this](MonoTime at) { alarm_at_ = std::min(alarm_at_, at); };
 }
 
 NetLoop::~NetLoop() = default;
@@ -36,23 +60,29 @@ WallTime NetLoop::wall_now() const {
 }
 
 void NetLoop::post(std::move_only_function<void()> job) {
-  bool first;
+  bool sleeping;
   {
-    std::lock_guard lock(jobs_mutex_);
-    first = jobs_.empty();
+    std::lock_guard lock(mutex_);
     jobs_.push_back(std::move(job));
+    sleeping = std::exchange(sleeping_, false);
   }
-  if (first) asio::post(io_, [this] { run_jobs(); });
+  wake_if(sleeping);
 }
 
-void NetLoop::run_jobs() {
-  std::vector<std::move_only_function<void()>> jobs;
+void NetLoop::stop() {
+  bool sleeping;
   {
-    std::lock_guard lock(jobs_mutex_);
-    jobs.swap(jobs_);
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+    sleeping = std::exchange(sleeping_, false);
   }
-  for (auto& job : jobs)
-    job();
+  wake_if(sleeping);
+}
+
+void NetLoop::wake_if(bool sleeping) {
+  uint64_t one = 1;
+  if (sleeping) [[maybe_unused]]
+    ssize_t told = ::write(wake_.fd.get(), &one, sizeof(one));
 }
 
 void NetLoop::offload(std::move_only_function<void()> work, std::move_only_function<void()> done) {
@@ -62,20 +92,30 @@ void NetLoop::offload(std::move_only_function<void()> work, std::move_only_funct
   });
 }
 
-// std::chrono::steady_clock is CLOCK_MONOTONIC, so its time points are MonoTime's nanoseconds.
-void NetLoop::sleep_until(MonoTime at) {
-  alarm_at_ = at;
-  alarm_.expires_at(std::chrono::steady_clock::time_point(Duration(at.ns)));
-  alarm_.async_wait([this](AsioError error) {
-    if (error) return;  // set again, to an earlier time
-    alarm_at_ = {INT64_MAX};
-    wheel_.advance(now());
-    if (auto next = wheel_.next(); next && *next < alarm_at_) sleep_until(*next);
-  });
-}
-
 void NetLoop::run() {
-  io_.run();
+  std::vector<Job> jobs;
+  for (;;) {
+    MonoTime at = now();
+    if (at >= alarm_at_) {
+      alarm_at_ = {INT64_MAX};
+      wheel_.advance(at);
+      if (auto next = wheel_.next()) alarm_at_ = std::min(alarm_at_, *next);
+    }
+    bool busy = poller_.has_turns();
+    {
+      std::lock_guard lock(mutex_);
+      sleeping_ = false;
+      if (stopped_) return;
+      jobs.swap(jobs_);
+      busy = busy || !jobs.empty();
+      sleeping_ = !busy;
+    }
+    for (Job& job : jobs)
+      job();
+    jobs.clear();
+    poller_.run_turns();
+    poller_.wait(busy ? 0 : wait_ms(alarm_at_, at));  // what became due meanwhile is for the next time round
+  }
 }
 
 }  // namespace weir::io::net

@@ -1,16 +1,16 @@
-// NetLoop: the real Loop, one io_context driven by one thread. post() and stop() are thread-safe, the rest is
-// called on the loop's thread (or before run()). The timer wheel sleeps on a single asio timer that is set
-// again only when something earlier is armed or after it fired, so arming a timeout is no system call.
+// NetLoop: the real Loop, one poller driven by one thread. post() and stop() are thread-safe, the rest is
+// called on the loop's thread (or before run()). Each time round: timers that are due, what was posted, what
+// has its turn, then one wait that lasts until the next timer at most, so arming a timeout is no system call.
 #pragma once
 
-#include <atomic>
+#include <memory>
 #include <mutex>
 #include <vector>
 
 #include "weir/io/loop.h"
-#include "weir/io/net/asio.h"
 #include "weir/io/net/child_process.h"
 #include "weir/io/net/file_disk.h"
+#include "weir/io/net/poller.h"
 #include "weir/io/net/socket_network.h"
 #include "weir/io/net/system_random.h"
 #include "weir/io/net/worker_pool.h"
@@ -19,7 +19,8 @@ namespace weir::io::net {
 
 class NetLoop final : public Loop {
  public:
-  NetLoop(int index, WorkerPool& pool);
+  /// Errors: kIo when the system has no descriptors left.
+  static Result<std::unique_ptr<NetLoop>> create(int index, WorkerPool& pool);
   ~NetLoop() override;
 
   int index() const override { return index_; }
@@ -32,27 +33,33 @@ class NetLoop final : public Loop {
   Random& random() override { return random_; }
   void post(std::move_only_function<void()> job) override;
   void offload(std::move_only_function<void()> work, std::move_only_function<void()> done) override;
-  void stop() override { io_.stop(); }
+  void stop() override;
 
   /// Blocks until stop().
   void run();
-  asio::io_context& io() { return io_; }
+  Poller& poller() { return poller_; }
   WorkerPool& pool() { return pool_; }
 
  private:
-  void run_jobs();
-  void sleep_until(MonoTime at);
+  using Job = std::move_only_function<void()>;
+  // Ends the loop's wait from another thread. By its edge: it is written to and never read.
+  struct Wake final : Poller::Watch {
+    void on_ready(uint32_t) override {}
+    Fd fd;
+  };
+  NetLoop(int index, WorkerPool& pool, Poller poller, Fd wake);
+  void wake_if(bool sleeping);
 
   const int index_;
   WorkerPool& pool_;
-  // UNSAFE_IO: one thread, no locks around descriptors; post() and stop() from other threads stay safe.
-  asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
-  asio::executor_work_guard<Executor> work_{io_.get_executor()};
-  std::mutex jobs_mutex_;
-  std::vector<std::move_only_function<void()>> jobs_;
+  Poller poller_;
+  Wake wake_;
+  std::mutex mutex_;  // guards the next three
+  std::vector<Job> jobs_;
+  bool sleeping_ = false;  // the loop waits, or is about to: a job must wake it
+  bool stopped_ = false;
   TimerWheel wheel_;
-  SteadyTimer alarm_{io_.get_executor()};
-  MonoTime alarm_at_{INT64_MAX};  // when alarm_ rings; INT64_MAX: it is off
+  MonoTime alarm_at_{INT64_MAX};  // when the wheel is due next, or earlier; INT64_MAX: nothing is armed
   SystemRandom random_;
   FileDisk disk_;
   ChildProcesses processes_;

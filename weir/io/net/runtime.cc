@@ -1,11 +1,13 @@
 #include "weir/io/net/runtime.h"
 
-#include <fmt/format.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
-#include <exception>
+#include <array>
+#include <atomic>
+#include <cerrno>
 #include <thread>
 
 #include "weir/io/net/net_loop.h"
@@ -21,17 +23,51 @@ int cores_allowed() {
 
 }  // namespace
 
-struct Runtime::Signals {
-  Signals(asio::io_context& io, std::function<void(int)> f) : set(io.get_executor()), call(std::move(f)) {}
-  void wait() {
-    set.async_wait([this](AsioError error, int signo) {
-      if (error) return;
-      wait();
-      call(signo);
-    });
+// A handler may do little more than write to a pipe: the loop reads the signal's number there.
+struct Runtime::Signals final : Poller::Watch {
+  static constexpr std::array kSignals{SIGTERM, SIGINT, SIGHUP};
+  static inline std::atomic<int> told_fd = -1;  // a handler sees nothing else; one Runtime at a time has it
+
+  Signals(Poller& p, std::function<void(int)> f) : poller(p), call(std::move(f)) {}
+  ~Signals() {
+    for (size_t i = 0; i < kSignals.size(); ++i)
+      if (installed) ::sigaction(kSignals[i], &before[i], nullptr);
+    told_fd = -1;
+    if (watched) poller.forget(read_end.get(), *this);
   }
-  SignalSet set;
+
+  void install() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return;
+    read_end = Fd(ends[0]);
+    write_end = Fd(ends[1]);
+    watched = poller.watch(read_end.get(), EPOLLIN, *this) == 0;
+    if (!watched) return;
+    told_fd = write_end.get();
+    struct sigaction action{};
+    action.sa_handler = [](int signo) {
+      int error = errno;
+      auto byte = static_cast<char>(signo);
+      [[maybe_unused]] ssize_t told = ::write(told_fd, &byte, 1);
+      errno = error;
+    };
+    action.sa_flags = SA_RESTART;
+    for (size_t i = 0; i < kSignals.size(); ++i)
+      ::sigaction(kSignals[i], &action, &before[i]);
+    installed = true;
+  }
+
+  void on_ready(uint32_t) override {
+    char signo = 0;
+    if (::read(read_end.get(), &signo, 1) == 1) call(signo);
+  }
+
+  Poller& poller;
   std::function<void(int)> call;
+  Fd read_end, write_end;
+  std::array<struct sigaction, kSignals.size()> before{};
+  bool watched = false;
+  bool installed = false;
 };
 
 Runtime::Runtime() = default;
@@ -41,11 +77,9 @@ Result<std::unique_ptr<Runtime>> Runtime::create(RuntimeOptions options) {
   std::unique_ptr<Runtime> runtime(new Runtime);
   runtime->pool_ = std::make_unique<WorkerPool>(options.workers_max);
   int cores = options.cores > 0 ? options.cores : cores_allowed();
-  try {  // io_context throws when it gets no descriptors
-    for (int i = 0; i < cores; ++i)
-      runtime->loops_.push_back(std::make_unique<NetLoop>(i, *runtime->pool_));
-  } catch (const std::exception& error) {
-    return fail_internal(ErrorCode::kIo, fmt::format("cannot start an event loop: {}", error.what()));
+  for (int i = 0; i < cores; ++i) {
+    TRY(auto loop, NetLoop::create(i, *runtime->pool_));
+    runtime->loops_.push_back(std::move(loop));
   }
   return runtime;
 }
@@ -79,11 +113,8 @@ void Runtime::stop_all() {
 }
 
 void Runtime::on_signals(std::function<void(int signo)> f) {
-  signals_ = std::make_unique<Signals>(loops_[0]->io(), std::move(f));
-  AsioError ignored;
-  for (int signo : {SIGTERM, SIGINT, SIGHUP})
-    signals_->set.add(signo, ignored);
-  signals_->wait();
+  signals_ = std::make_unique<Signals>(loops_[0]->poller(), std::move(f));
+  signals_->install();
 }
 
 }  // namespace weir::io::net

@@ -1,4 +1,4 @@
-// Runtime: the real loops (Boost.Asio on epoll) and their threads; the only header of io/net that the app
+// Runtime: the real loops (epoll) and their threads; the only header of io/net that the app
 // sees. Made and destroyed on the main thread. Everything that lives on the loops is destroyed before it,
 // after run() returned.
 #pragma once

@@ -74,47 +74,61 @@ Result<SocketAddress> to_bind(const Address& at) {
 
 }  // namespace
 
-struct SocketListener::State final : std::enable_shared_from_this<State>, Timer {
-  State(NetLoop& l, Accepted a) : loop(l), accepted(std::move(a)), descriptor(l.io().get_executor()) {}
+struct SocketListener::State final : Poller::Watch, Timer {
+  State(NetLoop& l, Accepted a) : loop(l), accepted(std::move(a)) {}
+  ~State() { pause(); }
 
-  void wait();
+  // Watched by its level, not its edges: what a batch leaves is told again.
+  int watch() {
+    int error = loop.poller().watch(fd.get(), EPOLLIN, *this);
+    watched = error == 0;
+    return error;
+  }
+  void pause() {
+    if (std::exchange(watched, false)) loop.poller().forget(fd.get(), *this);
+  }
+  void pause_for_descriptors() {
+    pause();
+    loop.arm(*this, kNoDescriptorsPause);
+  }
+  void on_ready(uint32_t) override { take(); }
+  void on_timer() override {
+    if (watch() != 0) loop.arm(*this, kNoDescriptorsPause);
+  }
   void take();
-  void on_timer() override { wait(); }
 
   NetLoop& loop;
   Accepted accepted;
-  Descriptor descriptor;
+  Fd fd;
   SocketAddress local;
-  bool closed = false;
-  dev_t device = 0;  // of the Unix socket's file
+  bool watched = false;
+  bool* gone = nullptr;  // set while connections are handed out
+  dev_t device = 0;      // of the Unix socket's file
   ino_t inode = 0;
 };
 
-void SocketListener::State::wait() {
-  descriptor.async_wait(Descriptor::wait_read, [self = shared_from_this()](AsioError error) {
-    if (!error && !self->closed) self->take();
-  });
-}
-
-// Waiting again tells the kernel to look again, so what is left of a batch is not forgotten.
 void SocketListener::State::take() {
+  bool closed = false;
+  gone = &closed;
   for (int taken = 0; taken < kAcceptsAtOnceMax; ++taken) {
     SocketAddress from;
     from.length = sizeof(from.storage);
-    int fd = ::accept4(descriptor.native_handle(), reinterpret_cast<sockaddr*>(&from.storage), &from.length,
-                       SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
+    int one = ::accept4(fd.get(), reinterpret_cast<sockaddr*>(&from.storage), &from.length,
+                        SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (one < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-        return loop.arm(*this, kNoDescriptorsPause);
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause_for_descriptors();
       break;  // EAGAIN, or the network's errors of a connection that is gone already (accept(2))
     }
-    auto stream = SocketStream::adopt(loop.io(), fd, local.family(), peer_name(from.storage));
-    if (!stream) return loop.arm(*this, kNoDescriptorsPause);
+    auto stream = SocketStream::adopt(loop.poller(), one, local.family(), peer_name(from.storage));
+    if (!stream) {
+      pause_for_descriptors();
+      break;
+    }
     accepted(std::move(*stream));
     if (closed) return;
   }
-  wait();
+  gone = nullptr;
 }
 
 Result<std::unique_ptr<Listener>> SocketListener::open(NetLoop& loop, const Address& at,
@@ -128,7 +142,7 @@ Result<std::unique_ptr<Listener>> SocketListener::open(NetLoop& loop, const Addr
     TRY([[maybe_unused]] Fd probe, bind_tcp(at, address, false));
   }
   TRY(Fd fd, is_unix ? bind_unix(at, address) : bind_tcp(at, address, options.shared_port));
-  auto state = std::make_shared<State>(loop, std::move(accepted));
+  auto state = std::make_unique<State>(loop, std::move(accepted));
   if (::listen(fd.get(), options.backlog) != 0) {
     int error = errno;
     if (is_unix) ::unlink(at.host.c_str());
@@ -145,20 +159,16 @@ Result<std::unique_ptr<Listener>> SocketListener::open(NetLoop& loop, const Addr
     state->local.length = sizeof(state->local.storage);
     getsockname(fd.get(), reinterpret_cast<sockaddr*>(&state->local.storage), &state->local.length);
   }
-  AsioError error;
-  state->descriptor.assign(fd.get(), error);
-  if (error) return cannot_listen(at, error.value());
-  fd.release();
-  state->wait();
+  state->fd = std::move(fd);
+  if (int error = state->watch()) return cannot_listen(at, error);
   return std::unique_ptr<Listener>(new SocketListener(std::move(state)));
 }
 
+SocketListener::SocketListener(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
 SocketListener::~SocketListener() {
   State& s = *state_;
-  s.closed = true;
-  s.disarm();
-  AsioError ignored;
-  s.descriptor.close(ignored);
+  if (s.gone) *s.gone = true;
   if (s.local.family() != AF_UNIX) return;
   // Only our own file: another process may have put its socket there since.
   std::string path = s.local.to_address().host;

@@ -26,8 +26,8 @@ class SocketListener final : public Listener {
 
  private:
   struct State;
-  explicit SocketListener(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  std::shared_ptr<State> state_;  // shared with the accept that waits
+  explicit SocketListener(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace weir::io::net

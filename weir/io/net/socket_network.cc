@@ -31,7 +31,7 @@ Task<Result<std::unique_ptr<SocketStream>>> SocketNetwork::connect_plain(const A
   for (const SocketAddress& address : addresses) {
     if (cancel.requested()) break;
     if (!failures.empty()) failures += "; ";
-    auto opened = SocketStream::open(loop_.io(), address.family(), peer_name(address.storage));
+    auto opened = SocketStream::open(loop_.poller(), address.family(), peer_name(address.storage));
     if (!opened) {  // no IPv6 on this machine, or no descriptors left
       failures += opened.error().message;
       continue;

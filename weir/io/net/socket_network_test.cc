@@ -158,7 +158,7 @@ Task<void> out_of_descriptors(Loop& loop) {
   // The client has its descriptor already; accepting needs one that the limit does not grant.
   LiftLimit lift;
   getrlimit(RLIMIT_NOFILE, &lift.limit);
-  auto client = SocketStream::open(static_cast<NetLoop&>(loop).io(), AF_INET, "");
+  auto client = SocketStream::open(static_cast<NetLoop&>(loop).poller(), AF_INET, "");
   EXPECT_TRUE(client);
   rlimit low = lift.limit;
   low.rlim_cur = 3;

@@ -182,6 +182,56 @@ TEST_P(SocketStreamTest, ACompletionMayDestroyItsStream) {
   EXPECT_EQ(reads, 1);
 }
 
+// The end may come with the last bytes, in one edge: it is found though the bytes filled no buffer. And an
+// edge that nobody waited for is remembered.
+Task<void> end_with_bytes(Loop& loop, Address at) {
+  Cancel cancel;
+  for (bool waits : {false, true}) {
+    Ends ends = co_await connected(loop, at, cancel);
+    std::string got;
+    TaskGroup readers;
+    auto both = [](Stream& stream, Cancel& scope, std::string* into) -> Task<void> {
+      *into = co_await read_all(stream, 1000, scope);  // until the end
+    };
+    if (waits) readers.start(both(*ends.server, cancel, &got));
+    co_await write_text(*ends.client, "last", cancel);
+    ends.client.reset();
+    if (!waits) {
+      co_await turns(loop, 5);
+      readers.start(both(*ends.server, cancel, &got));
+    }
+    co_await readers.idle();
+    EXPECT_EQ(got, "last");
+    EXPECT_EQ(co_await read_status(*ends.server, cancel), IoStatus::kEof) << "an end stays";
+  }
+}
+
+TEST_P(SocketStreamTest, AnEndThatComesWithTheLastBytesIsFound) {
+  host_.run(end_with_bytes(loop_, at_));
+}
+
+// What comes between two reads is found by the second, and what comes after it wakes it.
+Task<void> one_by_one(Loop& loop, Address at) {
+  Cancel cancel;
+  Ends ends = co_await connected(loop, at, cancel);
+  std::array<char, 64> buffer;
+  for (int i = 0; i < 50; ++i) {
+    bool first = i % 2 == 0;
+    IoStatus status = IoStatus::kFailed;
+    TaskGroup readers;
+    if (!first) readers.start(read_into(*ends.server, cancel, &status));
+    co_await write_text(*ends.client, "x", cancel);
+    if (i % 3 == 0) co_await turns(loop, 3);
+    if (first) status = (co_await read(*ends.server, buffer, cancel)).status;
+    co_await readers.idle();
+    EXPECT_EQ(status, IoStatus::kOk);
+  }
+}
+
+TEST_P(SocketStreamTest, NoEdgeIsLostBetweenReads) {
+  host_.run(one_by_one(loop_, at_));
+}
+
 // Closing with unread bytes cuts the connection: the peer's read is a reset, and its writes fail.
 Task<void> reset_by_peer(Loop& loop, Address at) {
   Cancel cancel;
