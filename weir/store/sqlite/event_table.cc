@@ -149,6 +149,8 @@ void narrow(Bounds& bounds, int column, int op, sqlite3_value* value) {
   } else {
     if (sqlite3_value_type(value) != SQLITE_INTEGER) return;
     low = high = sqlite3_value_int64(value);
+    if (op == SQLITE_INDEX_CONSTRAINT_GT && low < Bounds::kMax) ++low;
+    if (op == SQLITE_INDEX_CONSTRAINT_LT && high > Bounds::kMin) --high;
   }
   int64_t& min = column == kSegment ? bounds.segment_min : bounds.time_min;
   int64_t& max = column == kSegment ? bounds.segment_max : bounds.time_max;
@@ -339,7 +341,10 @@ int allow_reading(void*, int action, const char*, const char* name, const char*,
 
 Result<void> add_event_table(Database& db) {
   int code = sqlite3_create_module_v2(db.handle(), "events", &kModule, &db, nullptr);
-  if (code == SQLITE_OK) code = sqlite3_set_authorizer(db.handle(), allow_reading, nullptr);
+  if (code != SQLITE_OK) return Unexpected(db.error(code, "read"));
+  // Its first use declares the table, which the authorizer would take for a CREATE TABLE.
+  TRY_VOID(db.execute("SELECT 1 FROM events LIMIT 0"));
+  code = sqlite3_set_authorizer(db.handle(), allow_reading, nullptr);
   if (code != SQLITE_OK) return Unexpected(db.error(code, "read"));
   return {};
 }
