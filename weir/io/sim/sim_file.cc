@@ -116,7 +116,7 @@ void SimFile::power_cut(Chance& chance) {
   uint64_t length = durable_.size();
   if (fate == Fate::kKept) length = size();
   if (fate == Fate::kMixed && size() != durable_.size()) {
-    auto [low, high] = std::minmax<uint64_t>(size(), durable_.size());
+    auto [low, high] = std::minmax<uint64_t>({size(), durable_.size()});
     uint64_t draw = chance.below(4);
     length = draw == 0 ? low : draw == 1 ? high : low + chance.below(high - low + 1);
   }
