@@ -18,8 +18,8 @@ std::vector<std::unique_ptr<upstream::Provider>> make_providers(const Settings& 
         options.url = p.base_url;
         options.api_key = p.api_key;
         options.headers = p.headers;
-        options.connections_max =
-            static_cast<size_t>(std::max<int64_t>(p.connections_max / std::max(cores, 1), 1));
+        options.connections_max = share_of(p.connections_max, cores);
+        options.queue_max = p.queue_max > 0 ? share_of(p.queue_max, cores) : 0;
         if (!p.ca_file.empty())  // checked when the configuration was loaded
           if (auto pem = loop.disk().read_file(p.ca_file, 1 << 20)) options.ca_pem = *pem;
         providers.push_back(

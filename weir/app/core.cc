@@ -10,8 +10,9 @@ http::ServerOptions server_options(const Settings& settings, int cores) {
   http::ServerOptions options;
   options.head = {static_cast<size_t>(s.limits.target_bytes), static_cast<size_t>(s.limits.header_bytes),
                   static_cast<size_t>(s.limits.headers)};
-  options.connections_max =
-      static_cast<size_t>(std::max<int64_t>(s.limits.connections / std::max(cores, 1), 1));
+  options.connections_max = share_of(s.limits.connections, cores);
+  options.connections_per_client =
+      s.limits.connections_per_client > 0 ? share_of(s.limits.connections_per_client, cores) : 0;
   options.header_timeout = s.timeouts.header;
   options.idle_timeout = s.timeouts.idle;
   options.body_idle_timeout = s.timeouts.body;
@@ -29,15 +30,16 @@ server::Front::Scope main_scope(const Settings& settings) {
 }  // namespace
 
 Core::Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry::Registry& registry,
-           pipeline::RecordMetrics record_metrics, MetricsText metrics_text, const Settings& settings,
-           int cores)
+           pipeline::RecordMetrics record_metrics, server::RefusalMetrics refusal_metrics,
+           MetricsText metrics_text, const Settings& settings, int cores)
     : loop_(loop),
       log_(loop, std::move(log_writer), settings.log.level),
       recorder_(loop, registry, record_metrics, [this](std::string_view line) { return log_.line(line); }),
       metrics_text_(std::move(metrics_text)),
       cores_(cores),
-      front_(loop, main_scope(settings)),
-      metrics_front_(loop, server::Front::Scope::kMetricsOnly),
+      admission_(loop, registry, refusal_metrics),
+      front_(loop, main_scope(settings), admission_),
+      metrics_front_(loop, server::Front::Scope::kMetricsOnly, admission_),
       server_(loop, front_, server_options(settings, cores)),
       metrics_server_(loop, metrics_front_, server_options(settings, cores)) {}
 
@@ -46,6 +48,7 @@ void Core::move_in(std::shared_ptr<const Settings> settings, const LocalModelTab
   recorder_.set_log_requests(settings->log.requests);
   front_.set_scope(main_scope(*settings));
   server_.set_options(server_options(*settings, cores_));
+  admission_.set_options({share_of(settings->server.limits.requests, cores_), settings->server.limits.delay});
   CoreParts parts{loop_, parser_, recorder_, metrics_text_};
   auto house = std::make_shared<House>(parts, std::move(settings), local_models, cores_);
   front_.set_services(house);
@@ -54,8 +57,10 @@ void Core::move_in(std::shared_ptr<const Settings> settings, const LocalModelTab
   house_ = std::move(house);
 }
 
-Result<io::Address> Core::listen(const io::Address& at, const io::TlsServerOptions* tls, bool metrics_only) {
+Result<io::Address> Core::listen(const io::Address& at, const io::TlsServerOptions* tls, int backlog,
+                                 bool metrics_only) {
   io::Network::ListenOptions options;
+  options.backlog = backlog;
   options.tls = tls;
   http::Server& server = metrics_only ? metrics_server_ : server_;
   TRY(auto listener, loop_.network().listen(at, options, [&server](std::unique_ptr<io::Stream> stream) {

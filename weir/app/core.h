@@ -19,7 +19,8 @@ namespace weir::app {
 class Core {
  public:
   Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry::Registry& registry,
-       pipeline::RecordMetrics record_metrics, MetricsText metrics_text, const Settings& settings, int cores);
+       pipeline::RecordMetrics record_metrics, server::RefusalMetrics refusal_metrics,
+       MetricsText metrics_text, const Settings& settings, int cores);
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
@@ -27,7 +28,8 @@ class Core {
   void move_in(std::shared_ptr<const Settings> settings, const LocalModelTable& local_models);
 
   /// Opens one address; answers with the address opened (its port, when 0 was asked for). Errors: kIo.
-  Result<io::Address> listen(const io::Address& at, const io::TlsServerOptions* tls, bool metrics_only);
+  Result<io::Address> listen(const io::Address& at, const io::TlsServerOptions* tls, int backlog,
+                             bool metrics_only);
 
   /// Takes no new work, waits for running answers at most `bound`, then cuts them.
   io::Task<void> drain(Duration bound);
@@ -46,6 +48,7 @@ class Core {
   pipeline::Recorder recorder_;
   MetricsText metrics_text_;
   const int cores_;
+  server::Admission admission_;
   server::Front front_;
   server::Front metrics_front_;
   http::Server server_;

@@ -34,12 +34,13 @@ Result<void> Gateway::start() {
     tls_ = io::TlsServerOptions{std::move(certificate), std::move(key)};
   }
   pipeline::RecordMetrics record_metrics = pipeline::register_metrics(registry_);
+  server::RefusalMetrics refusal_metrics = server::register_refusal_metrics(registry_);
   int cores = static_cast<int>(loops_.size());
   for (io::Loop* loop : loops_) {
     TRY(auto log, loop->disk().open_log(settings.log.file, kLogBufferBytesMax));
     cores_.push_back(std::make_unique<Core>(
-        *loop, std::move(log), registry_, record_metrics, [this] { return metrics_text(); }, settings,
-        cores));
+        *loop, std::move(log), registry_, record_metrics, refusal_metrics, [this] { return metrics_text(); },
+        settings, cores));
   }
   TRY_VOID(start_local_models(settings));
   for (auto& core : cores_)
@@ -50,7 +51,7 @@ Result<void> Gateway::start() {
     const io::TlsServerOptions* tls = tls_ && !metrics_only ? &*tls_ : nullptr;
     for (auto& core : cores_) {
       if (&core != &cores_.front() && (metrics_only || at.kind == io::Address::Kind::kUnix)) break;
-      TRY(at, core->listen(at, tls, metrics_only));
+      TRY(at, core->listen(at, tls, static_cast<int>(settings.server.limits.backlog), metrics_only));
     }
     if (!metrics_only) urls_.push_back(url_of(at, tls != nullptr));
     return {};
@@ -120,6 +121,7 @@ void Gateway::reload(std::shared_ptr<const Settings> settings) {
   needs_restart("server.listen", settings->server.listen != settings_->server.listen);
   needs_restart("server.cores", settings->server.cores != settings_->server.cores);
   needs_restart("server.tls", settings->server.tls != settings_->server.tls);
+  needs_restart("server.limits.backlog", settings->server.limits.backlog != settings_->server.limits.backlog);
   needs_restart("metrics.listen", settings->metrics.listen != settings_->metrics.listen);
   needs_restart("log.file", settings->log.file != settings_->log.file);
 

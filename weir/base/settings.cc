@@ -81,7 +81,8 @@ std::string BaseUrl::to_string() const {
 }
 
 UpstreamTimeouts UpstreamTimeoutOverrides::over(UpstreamTimeouts base) const {
-  return {.connect = connect.value_or(base.connect),
+  return {.queue = queue.value_or(base.queue),
+          .connect = connect.value_or(base.connect),
           .headers = headers.value_or(base.headers),
           .first_token = first_token.value_or(base.first_token),
           .idle = idle.value_or(base.idle),

@@ -4,6 +4,7 @@
 // reload keeps what did not change. Client keys are held as SHA-256 only. Values; thread-safe as values are.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -33,8 +34,13 @@ struct ServerLimits {
   int64_t header_bytes = 64 << 10;  // the whole head: request line and headers
   int64_t headers = 100;
   int64_t target_bytes = 8192;
-  int64_t connections = 20000;     // over all cores
-  int64_t body_bytes_per_s = 500;  // a request body that brings less over timeouts.body_rate; 0: no floor
+  int64_t connections = 20000;         // over all cores
+  int64_t body_bytes_per_s = 500;      // a request body that brings less over timeouts.body_rate; 0: no floor
+  int64_t connections_per_client = 0;  // of one address, over all cores; 0: no limit of its own
+  int64_t requests = 10000;            // model requests under way, over all cores
+  int64_t requests_per_client = 0;     // of one key, or one address without a key; 0: no limit of its own
+  milliseconds delay{50};              // a loop later than this refuses new model requests; 0: never
+  int64_t backlog = 4096;              // connections that wait to be accepted, each listener
   friend bool operator==(const ServerLimits&, const ServerLimits&) = default;
 };
 
@@ -92,6 +98,7 @@ struct BaseUrl {
 };
 
 struct UpstreamTimeouts {
+  milliseconds queue{5'000};  // waiting for a free connection
   milliseconds connect{5'000};
   milliseconds headers{30'000};      // request sent to head of a stream; whole answers: total
   milliseconds first_token{30'000};  // response head to first token of a stream
@@ -101,7 +108,7 @@ struct UpstreamTimeouts {
 };
 
 struct UpstreamTimeoutOverrides {
-  std::optional<milliseconds> connect, headers, first_token, idle, total;
+  std::optional<milliseconds> queue, connect, headers, first_token, idle, total;
   UpstreamTimeouts over(UpstreamTimeouts base) const;
   friend bool operator==(const UpstreamTimeoutOverrides&, const UpstreamTimeoutOverrides&) = default;
 };
@@ -143,6 +150,7 @@ struct ProviderSettings {
   ProviderKind kind = ProviderKind::kOpenAi;
   std::vector<std::string> models;  // patterns passed through without an entry in `models`; empty: none
   int64_t connections_max = 256;    // over all cores
+  int64_t queue_max = 1024;         // requests that wait for a connection, over all cores
   UpstreamTimeouts timeouts;
   // kOpenAi
   BaseUrl base_url;
@@ -222,6 +230,11 @@ struct Settings {
   std::map<std::string, bool, std::less<>> features;  // optimization switches; none exist yet
   friend bool operator==(const Settings&, const Settings&) = default;
 };
+
+/// One core's part of a limit over all cores; at least one.
+inline size_t share_of(int64_t limit, int cores) {
+  return static_cast<size_t>(std::max<int64_t>(limit / std::max(cores, 1), 1));
+}
 
 /// True when `pattern` is `name`, or ends in '*' and the rest is a prefix of `name`.
 bool matches_pattern(std::string_view pattern, std::string_view name);

@@ -148,6 +148,7 @@ class Parser {
 
   template <class Timeouts>
   void read_timeouts(SettingsSection section, Timeouts& timeouts) {
+    section.read("queue_ms", timeouts.queue);
     section.read("connect_ms", timeouts.connect);
     section.read("headers_ms", timeouts.headers);
     section.read("first_token_ms", timeouts.first_token);
@@ -183,6 +184,11 @@ class Parser {
     limits.read("target_bytes", server.limits.target_bytes);
     limits.read("connections", server.limits.connections);
     limits.read("body_bytes_per_s", server.limits.body_bytes_per_s);
+    limits.read("connections_per_client", server.limits.connections_per_client);
+    limits.read("requests", server.limits.requests);
+    limits.read("requests_per_client", server.limits.requests_per_client);
+    limits.read("delay_ms", server.limits.delay);
+    limits.read("backlog", server.limits.backlog);
     if (server.limits.target_bytes > server.limits.header_bytes)
       reader_.problem(limits.has("target_bytes") ? limits.at("target_bytes") : limits.at("header_bytes"),
                       "limits.target_bytes is a part of limits.header_bytes and cannot be larger");
@@ -258,6 +264,7 @@ class Parser {
         if (!patterns.insert(pattern).second)
           reader_.problem(entry.at("models"), fmt::format("another provider already takes \"{}\"", pattern));
       entry.read("connections_max", provider.connections_max);
+      entry.read("queue_max", provider.queue_max);
       read_timeouts(entry.section("timeouts"), provider.timeouts);
       // Both kinds' keys are read, so that their problems show whatever the kind.
       read_remote(entry, provider);

@@ -84,7 +84,9 @@ server:
   listen: ["0.0.0.0:8080", "[::1]:0", "unix:/run/weir.sock"]
   cores: 2
   tls: { certificate: tls/chain.pem, private_key: /keys/key.pem }
-  limits: { body_bytes: 1024, header_bytes: 2048, headers: 10, target_bytes: 512, connections: 7, body_bytes_per_s: 8 }
+  limits:
+    { body_bytes: 1024, header_bytes: 2048, headers: 10, target_bytes: 512, connections: 7, requests: 5,
+      body_bytes_per_s: 8, connections_per_client: 6, requests_per_client: 4, delay_ms: 3, backlog: 2 }
   timeouts: { header_ms: 1, body_ms: 2, idle_ms: 3, write_ms: 4, body_rate_ms: 5 }
   drain_ms: 0
 auth:
@@ -101,7 +103,8 @@ providers:
     headers: { OpenAI-Organization: org-x }
     ca_file: ca.pem
     connections_max: 9
-    timeouts: { connect_ms: 1, headers_ms: 2, first_token_ms: 3, idle_ms: 4, total_ms: 5 }
+    queue_max: 8
+    timeouts: { queue_ms: 6, connect_ms: 1, headers_ms: 2, first_token_ms: 3, idle_ms: 4, total_ms: 5 }
   - name: local
     kind: local
     chat: { name: c, server: s, model: m, context_tokens: 512, slots: 2, threads: 3 }
@@ -128,7 +131,7 @@ features: {}
   ASSERT_TRUE(s.server.tls);
   EXPECT_EQ(s.server.tls->certificate, "/etc/weir/tls/chain.pem");
   EXPECT_EQ(s.server.tls->private_key, "/keys/key.pem");
-  EXPECT_EQ(s.server.limits, (ServerLimits{1024, 2048, 10, 512, 7, 8}));
+  EXPECT_EQ(s.server.limits, (ServerLimits{1024, 2048, 10, 512, 7, 8, 6, 5, 4, milliseconds(3), 2}));
   EXPECT_EQ(s.server.timeouts, (ServerTimeouts{milliseconds(1), milliseconds(2), milliseconds(3),
                                                milliseconds(4), milliseconds(5)}));
   EXPECT_EQ(s.server.drain, milliseconds(0));
@@ -147,8 +150,9 @@ features: {}
   EXPECT_EQ(openai.headers[0].value.reveal(), "org-x");
   EXPECT_EQ(openai.ca_file, "/etc/weir/ca.pem");
   EXPECT_EQ(openai.connections_max, 9);
-  EXPECT_EQ(openai.timeouts, (UpstreamTimeouts{milliseconds(1), milliseconds(2), milliseconds(3),
-                                               milliseconds(4), milliseconds(5)}));
+  EXPECT_EQ(openai.queue_max, 8);
+  EXPECT_EQ(openai.timeouts, (UpstreamTimeouts{milliseconds(6), milliseconds(1), milliseconds(2),
+                                               milliseconds(3), milliseconds(4), milliseconds(5)}));
   EXPECT_THAT(openai.models, ElementsAre("gpt-*"));
   const ProviderSettings& local = s.providers[1];
   EXPECT_THAT(local.chat, ElementsAre(LocalChatSettings{"c", "/etc/weir/s", "/etc/weir/m", 512, 2, 3}));

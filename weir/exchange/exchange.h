@@ -43,6 +43,7 @@ class RequestSource {
 struct Principal {
   std::string_view name;                             // of the key, or "anonymous"; lives in the settings
   const std::vector<std::string>* models = nullptr;  // allowed model patterns; nullptr: all
+  bool anonymous = false;                            // it sent no key
   bool may_use(std::string_view model) const;
 };
 
@@ -128,6 +129,7 @@ class Exchange {
   bool peer_local = false;  // server: the caller is on this machine
 
   Principal principal;
+  bool admitted = false;  // admit: counted among its client's requests
   ModelRequest request;
   Route route;
   exchange::Usage usage;         // upstream

@@ -1,5 +1,7 @@
 #include "weir/http/client.h"
 
+#include <algorithm>
+
 #include "weir/http/client_connection.h"
 
 namespace weir::http {
@@ -33,6 +35,18 @@ Unexpected cancelled_or_timed_out(const io::Cancel& outer, const io::Cancel& pha
     e.reason = io::name(phase.reason());
     e.retryable = true;
   }
+  return Unexpected(std::move(e));
+}
+
+constexpr int64_t kTurnsRemembered = 256;
+constexpr int64_t kRetryAfterMaxS = 60;
+
+Unexpected no_connection(std::string_view reason, std::optional<Duration> expected_wait) {
+  Error e = internal_error(ErrorCode::kUnavailable, "all connections are in use");
+  e.reason = reason;
+  e.retryable = true;
+  e.retry_after_s = static_cast<int>(
+      std::clamp<int64_t>(expected_wait.value_or(Duration(0)) / seconds(1), 1, kRetryAfterMaxS));
   return Unexpected(std::move(e));
 }
 
@@ -91,17 +105,50 @@ void ConnectionPool::close_idle() {
   }
 }
 
-io::Task<Result<ClientConnectionPtr>> ConnectionPool::acquire(io::Cancel& cancel, bool fresh) {
+// A queue that is longer than can be worked off in the time its last one has would only make every answer
+// late: who comes then is told at once. At least kTurnsKnown turns say how fast it moves.
+std::optional<Duration> ConnectionPool::expected_wait(MonoTime now) const {
+  constexpr int64_t kTurnsKnown = 8;
+  if (waiters_.empty() || turns_ < kTurnsKnown) return std::nullopt;
+  return (now - turns_since_) / turns_ * static_cast<int64_t>(waiting_ + 1);
+}
+
+io::Task<Result<void>> ConnectionPool::queue(io::Cancel& cancel, Duration wait_max) {
+  MonoTime now = loop_.now();
+  std::optional<Duration> expected = expected_wait(now);
+  if (waiting_ >= options_.queue_max || (expected && *expected > wait_max))
+    co_return no_connection("queue_full", expected);
+  if (waiters_.empty()) {
+    turns_since_ = now;
+    turns_ = 0;
+  }
+  io::Cancel scope(cancel);
+  io::Timeout timeout(scope, io::CancelReason::kQueueTimeout);
+  loop_.arm(timeout, wait_max);
   Waiter me;
   bool my_turn = waiters_.empty();  // who comes now stands behind those who wait
+  ++waiting_;
   while (!my_turn || !available()) {
     my_turn ? waiters_.push_front(me) : waiters_.push_back(me);
-    my_turn = co_await me.turn.wait(cancel);
+    my_turn = co_await me.turn.wait(scope);
     me.unlink();
-    if (my_turn) continue;
-    wake_next();  // the turn may have been given to a caller that leaves
-    co_return fail_internal(ErrorCode::kCancelled, "cancelled while waiting for a connection");
+    if (!my_turn) break;
   }
+  --waiting_;
+  if (my_turn) {
+    if (++turns_ >= kTurnsRemembered) {  // what was long ago counts half
+      turns_ /= 2;
+      turns_since_ = turns_since_ + (loop_.now() - turns_since_) / 2;
+    }
+    co_return Result<void>{};
+  }
+  wake_next();  // the turn may have been given to a caller that leaves
+  if (cancel.requested())
+    co_return fail_internal(ErrorCode::kCancelled, "cancelled while waiting for a connection");
+  co_return no_connection("queue_timeout", expected_wait(loop_.now()));
+}
+
+io::Task<Result<ClientConnectionPtr>> ConnectionPool::acquire(io::Cancel& cancel, bool fresh) {
   if (!idle_.empty()) {
     ClientConnectionPtr connection(&idle_.front());
     connection->wake();
@@ -170,6 +217,7 @@ io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<co
                                            Phases phases, io::Cancel& cancel, bool fresh) {
   silent_death_ = false;
   if (connection_) pool_.give_back(std::move(connection_), false);
+  if (!pool_.free()) CO_TRY_VOID(co_await pool_.queue(cancel, phases.queue));
   {
     io::Cancel scope(cancel);
     io::Timeout timeout(scope, io::CancelReason::kConnectTimeout);

@@ -1,5 +1,6 @@
 // HTTP/1.1 client on one loop: a pool of keep-alive connections to one server, and a call over one of them.
-// The pool bounds the connections of its server (callers wait in order), reaps idle ones, hears at once when
+// The pool bounds the connections of its server (callers wait in order, so many and so long, and are refused
+// at once when the queue is too long for the time they have), reaps idle ones, hears at once when
 // an idle one dies, and resends a request whose pooled connection turned out dead before a single byte came
 // back. Single loop. The pool outlives its calls.
 #pragma once
@@ -20,6 +21,7 @@ struct ClientOptions {
   io::Address address;
   io::ConnectOptions connect;
   size_t connections_max = 256;     // open at once, busy and idle
+  size_t queue_max = 1024;          // callers that wait for one of them
   Duration idle_max = seconds(60);  // an idle connection older than this is closed
   HeadLimits response_head = {8192, 65536, 128};
 };
@@ -41,6 +43,7 @@ class ConnectionPool {
   const ClientOptions& options() const { return options_; }
   size_t open() const { return open_; }
   size_t idle() const { return idle_count_; }
+  size_t waiting() const { return waiting_; }
   /// Closes idle connections; those in use close when they come back.
   void retire();
 
@@ -48,7 +51,10 @@ class ConnectionPool {
   friend class ClientCall;
   friend class ClientConnection;
 
-  /// An idle connection, or a new one; waits its turn at connections_max. Errors: kUpstream, kCancelled.
+  /// Waits until a connection may be taken. Errors: kUnavailable (reason "queue_full": it is not worth
+  /// waiting, "queue_timeout"), kCancelled.
+  io::Task<Result<void>> queue(io::Cancel& cancel, Duration wait_max);
+  /// An idle connection, or a new one. Requires: available(). Errors: kUpstream, kCancelled.
   io::Task<Result<ClientConnectionPtr>> acquire(io::Cancel& cancel, bool fresh);
   void give_back(ClientConnectionPtr connection, bool reusable);
 
@@ -57,7 +63,10 @@ class ConnectionPool {
   };
   void close_idle();
   bool available() const { return !idle_.empty() || open_ < options_.connections_max; }
+  /// A caller may take a connection at once: one is available and nobody waits for it.
+  bool free() const { return waiters_.empty() && available(); }
   void wake_next();
+  std::optional<Duration> expected_wait(MonoTime now) const;
 
   io::Loop& loop_;
   const ClientOptions options_;
@@ -66,6 +75,10 @@ class ConnectionPool {
   size_t idle_count_ = 0;
   bool retired_ = false;
   IntrusiveList<Waiter> waiters_;  // for a connection, the longest waiting first
+  size_t waiting_ = 0;
+  // How fast the queue moves: turns given since then. Begins anew with each queue.
+  MonoTime turns_since_{};
+  int64_t turns_ = 0;
 };
 
 /// One request and its response. Lives in the caller's frame; destroying it gives the connection back
@@ -73,7 +86,8 @@ class ConnectionPool {
 class ClientCall {
  public:
   struct Phases {
-    Duration connect = seconds(5);   // resolve, connect, TLS handshake, wait for a free connection
+    Duration queue = seconds(5);     // wait for a free connection
+    Duration connect = seconds(5);   // resolve, connect, TLS handshake
     Duration headers = seconds(30);  // from the request's first byte to the response head's last
   };
 
@@ -83,9 +97,10 @@ class ClientCall {
   ClientCall& operator=(const ClientCall&) = delete;
 
   /// Sends head and body (`pieces`, in order) and waits for the response head; 1xx heads are skipped.
-  /// Errors: kCancelled (look at cancel.reason()), kUpstreamTimeout (reason "connect_timeout",
-  /// "headers_timeout"), kUpstream (cannot connect, malformed response, closed before an answer: reason says
-  /// which). `sent()` tells whether the server may have seen the request.
+  /// Errors: kCancelled (look at cancel.reason()), kUnavailable (reason "queue_full", "queue_timeout"),
+  /// kUpstreamTimeout (reason "connect_timeout", "headers_timeout"), kUpstream (cannot connect, malformed
+  /// response, closed before an answer: reason says which). `sent()` tells whether the server may have seen
+  /// the request.
   io::Task<Result<void>> send(std::string_view method, std::span<const std::string_view> pieces,
                               Phases phases, io::Cancel& cancel);
 

@@ -77,10 +77,12 @@ ClientOptions to(const io::Address& address, size_t connections_max = 256) {
 }
 
 struct Scene {
-  explicit Scene(TestLoop& t, size_t connections_max = 256, Duration idle_max = seconds(60))
+  explicit Scene(TestLoop& t, size_t connections_max = 256, Duration idle_max = seconds(60),
+                 size_t queue_max = 1024)
       : loop(t.loop()), guard(loop), accepting(loop, any_port()), scope(guard.scope()) {
     ClientOptions options = to(accepting.local(), connections_max);
     options.idle_max = idle_max;
+    options.queue_max = queue_max;
     pool = std::make_unique<ConnectionPool>(loop, options);
   }
   Task<std::unique_ptr<Peer>> peer() {
@@ -467,6 +469,71 @@ TEST(HttpClient, ServesWaitersInOrder) {
       1);
 }
 
+Task<void> queue_of_two(TestLoop& t) {
+  Scene s(t, 1, seconds(60), 2);
+  Seen first, second, third, fourth;
+  s.tasks.start(call(s, first));
+  s.tasks.start(call(s, second));
+  s.tasks.start(call(s, third));
+  EXPECT_EQ(s.pool->waiting(), 2u);
+  s.tasks.start(call(s, fourth));
+  EXPECT_TRUE(fourth.over);
+  EXPECT_TRUE(fourth.error && fourth.error->code == ErrorCode::kUnavailable);
+  if (fourth.error) {
+    EXPECT_EQ(fourth.error->reason, "queue_full");
+    EXPECT_TRUE(fourth.error->retryable);
+    EXPECT_EQ(fourth.error->retry_after_s, 1);
+  }
+  EXPECT_FALSE(fourth.sent);
+  auto peer = co_await s.peer();
+  for (int i = 0; i < 3; ++i) {
+    co_await peer->request();
+    co_await peer->say(ok("x"));
+  }
+  co_await s.tasks.idle();
+  for (const Seen& seen : {first, second, third})
+    EXPECT_EQ(seen.status, 200);
+  EXPECT_EQ(s.pool->waiting(), 0u);
+}
+
+TEST(HttpClient, RefusesAtOnceWhatIsBeyondTheQueue) {
+  TestLoop t;
+  t.run(queue_of_two(t));
+}
+
+// After eight turns the pool knows how fast its queue moves: a caller whose time will not do is refused
+// before it waits, one that has more time stands on.
+TEST(HttpClient, RefusesAtOnceWhoseTimeWillNotDo) {
+  run(
+      [](Scene& s) -> Task<void> {
+        constexpr size_t kCallers = 12, kTurns = 9;
+        std::vector<Seen> seen(kCallers);
+        for (Seen& one : seen)
+          s.tasks.start(call(s, one));
+        auto peer = co_await s.peer();
+        io::Cancel never;
+        for (size_t i = 0; i < kTurns; ++i) {
+          co_await peer->request();
+          co_await io::sleep(s.loop, milliseconds(2), never);  // so that a turn takes time
+          co_await peer->say(ok("x"));
+        }
+        co_await peer->request();
+        Seen hurried, patient;
+        s.tasks.start(call(s, hurried, {.queue = Duration(1)}));
+        EXPECT_TRUE(hurried.over);
+        EXPECT_TRUE(hurried.error && hurried.error->reason == "queue_full");
+        s.tasks.start(call(s, patient));
+        EXPECT_FALSE(patient.over);
+        for (size_t i = kTurns; i < kCallers + 1; ++i) {
+          co_await peer->say(ok("x"));
+          if (i < kCallers) co_await peer->request();
+        }
+        co_await s.tasks.idle();
+        EXPECT_EQ(patient.status, 200);
+      },
+      1);
+}
+
 TEST(HttpClient, ALeavingWaiterLosesNobodysTurn) {
   run(
       [](Scene& s) -> Task<void> {
@@ -591,14 +658,15 @@ TEST(HttpClient, TellsWhichPhaseTookTooLong) {
       [](Scene& s) -> Task<void> {
         Seen waiting, silent;
         s.tasks.start(call(s, silent, {.headers = milliseconds(60)}));
-        s.tasks.start(call(s, waiting, {.connect = milliseconds(20)}));
+        s.tasks.start(call(s, waiting, {.queue = milliseconds(20)}));
         auto peer = co_await s.peer();
         co_await peer->request();
         co_await s.tasks.idle();
         EXPECT_TRUE(waiting.error && silent.error);
         if (!waiting.error || !silent.error) co_return;
-        EXPECT_EQ(waiting.error->code, ErrorCode::kUpstreamTimeout);
-        EXPECT_EQ(waiting.error->reason, "connect_timeout");
+        EXPECT_EQ(waiting.error->code, ErrorCode::kUnavailable);
+        EXPECT_EQ(waiting.error->reason, "queue_timeout");
+        EXPECT_EQ(waiting.error->retry_after_s, 1);
         EXPECT_FALSE(waiting.sent);
         EXPECT_TRUE(waiting.error->retryable);
         EXPECT_EQ(silent.error->code, ErrorCode::kUpstreamTimeout);

@@ -60,6 +60,24 @@ constexpr Duration kLingerTime = seconds(2);
 
 constexpr size_t kHeadBytesKept = 16 * 1024;  // of an idle connection's copy of its last head
 
+// A connection's place among those of its address.
+class ClientPlace {
+ public:
+  ClientPlace(NameCounts& counts, std::string_view client)
+      : counts_(counts), client_(client), count_(client.empty() ? 0 : counts.add(client)) {}
+  ~ClientPlace() {
+    if (count_ > 0) counts_.remove(client_);
+  }
+  ClientPlace(const ClientPlace&) = delete;
+  ClientPlace& operator=(const ClientPlace&) = delete;
+  size_t count() const { return count_; }
+
+ private:
+  NameCounts& counts_;
+  std::string_view client_;
+  size_t count_;
+};
+
 }  // namespace
 
 // ------------------------------------------------------------------------------------------- the life of a
@@ -67,8 +85,10 @@ constexpr size_t kHeadBytesKept = 16 * 1024;  // of an idle connection's copy of
 
 io::Task<void> ServerConnection::run() {
   inbox_.watcher = this;
-  while (co_await read_head())
+  while (co_await read_head()) {
     if (!co_await handle()) break;
+    if (rest_.count() > 0) co_await take_rest();
+  }
   inbox_.watcher = nullptr;
 }
 
@@ -137,6 +157,14 @@ io::Task<bool> ServerConnection::handle() {
   co_return false;
 }
 
+// A drain ends it as it ends the wait for a head.
+io::Task<void> ServerConnection::take_rest() {
+  if (closing_) co_return;
+  idle_ = true;
+  co_await io::sleep(server_.loop_, std::exchange(rest_, Duration(0)), scope_);
+  idle_ = false;
+}
+
 // From here on the client's leaving is noticed at once.
 void ServerConnection::watch() {
   inbox_.shrink();
@@ -157,12 +185,19 @@ io::Task<void> ServerConnection::refuse(Error error) {
   body_.begin_none();
   ResponseWriter response(*this);
   std::string body = server_.handler_.error_body(error);
-  std::array<Header, 1> headers{Header{"content-type", "application/json"}};
-  if (co_await response.send(http_status(error.code), headers, body)) co_await linger();
+  std::string retry_after = std::to_string(error.retry_after_s);
+  std::array<Header, 2> headers{Header{"content-type", "application/json"},
+                                Header{"retry-after", retry_after}};
+  size_t count = error.retry_after_s > 0 ? 2 : 1;
+  if (co_await response.send(http_status(error.code), {headers.data(), count}, body)) co_await linger();
 }
 
-io::Task<void> ServerConnection::turn_away() {
-  Error error = make_error(ErrorCode::kUnavailable, "too many connections; try again", {}, "overloaded");
+io::Task<void> ServerConnection::turn_away(bool of_client) {
+  Error error =
+      of_client ? make_error(ErrorCode::kRateLimited, "too many connections of this client", {},
+                             "too_many_connections")
+                : make_error(ErrorCode::kUnavailable, "too many connections; try again", {}, "overloaded");
+  error.retry_after_s = 1;
   co_await refuse(std::move(error));
 }
 
@@ -281,6 +316,14 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max, Conten
   co_return body;
 }
 
+void Request::rest(Duration time) {
+  connection.rest_ = time;
+}
+
+size_t Request::connections() const {
+  return connection.server_.connections();
+}
+
 // -------------------------------------------------------------------------------- the server
 
 Server::Server(io::Loop& loop, Handler& handler, ServerOptions options)
@@ -295,12 +338,20 @@ void Server::serve(std::unique_ptr<io::Stream> stream) {
 }
 
 io::Task<void> Server::run(std::unique_ptr<io::Stream> stream) {
-  if (tasks_.running() > 2 * options_.connections_max) co_return;
+  size_t all = tasks_.running(), all_max = options_.connections_max;
+  size_t client_max = options_.connections_per_client;
   ServerConnection connection(*this, std::move(stream));
+  std::string_view client = client_max > 0 ? connection.client() : std::string_view();
+  ClientPlace place(by_client_, client);
+  bool too_many = all > all_max, too_many_of_client = client_max > 0 && place.count() > client_max;
+  if (too_many || too_many_of_client) {
+    handler_.on_turned_away(!too_many);
+    if (all > 2 * all_max || (too_many_of_client && place.count() > 2 * client_max)) co_return;
+  }
   connections_.push_back(connection);
   if (draining_) connection.drain();
-  if (tasks_.running() > options_.connections_max)
-    co_await connection.turn_away();
+  if (too_many || too_many_of_client)
+    co_await connection.turn_away(!too_many);
   else
     co_await connection.run();
 }

@@ -12,6 +12,7 @@
 
 #include "weir/base/header.h"
 #include "weir/base/json.h"
+#include "weir/base/name_counts.h"
 #include "weir/http/body_reader.h"
 #include "weir/http/content_decoder.h"
 #include "weir/http/h1_codec.h"
@@ -22,10 +23,12 @@ namespace weir::http {
 
 struct ServerOptions {
   HeadLimits head;
-  size_t connections_max = 20'000;           // this server's (one loop's) share; beyond: 503 and close;
-                                             // beyond twice that: close
-  Duration header_timeout = seconds(10);     // from a head's first byte to its last
-  Duration idle_timeout = seconds(75);       // between requests
+  size_t connections_max = 20'000;        // this server's (one loop's) share; beyond: 503 and close;
+                                          // beyond twice that: close
+  size_t connections_per_client = 0;      // of one address (Unix sockets have none); beyond: 429 and close;
+                                          // beyond twice that: close; 0: no limit
+  Duration header_timeout = seconds(10);  // from a head's first byte to its last
+  Duration idle_timeout = seconds(75);    // between requests
   Duration body_idle_timeout = seconds(30);  // between two reads of a body
   size_t body_bytes_per_s = 500;             // a body that brings less, over any span of ...
   Duration body_rate_span = seconds(10);     // ... this length, is too slow; 0 bytes: no floor
@@ -48,6 +51,11 @@ struct Request {
   /// most once. With a `decoder` the body is what it makes of the bytes, which are given to it as they
   /// arrive. Errors: kPayloadTooLarge, kRequestTimeout, kInvalidRequest (framing, coding), kCancelled.
   io::Task<Result<json::PaddedBuffer>> read_body(size_t bytes_max, ContentDecoder* decoder = nullptr);
+
+  /// The next request on this connection is not read before `time` passed after this one's answer.
+  void rest(Duration time);
+  /// Connections that are open on this core, this one included.
+  size_t connections() const;
 };
 
 class Handler {
@@ -59,6 +67,8 @@ class Handler {
   /// The body (application/json) of an answer that the server itself gives: bad framing, too many headers,
   /// too slow, too many connections.
   virtual std::string error_body(const Error& error) = 0;
+  /// A connection is turned away: there are too many, or too many of its address (`of_client`).
+  virtual void on_turned_away(bool of_client) { (void)of_client; }
 };
 
 /// Writes one response. All methods answer false once the client is gone or too slow (then only return).
@@ -131,6 +141,7 @@ class Server {
   ServerOptions options_;
   io::TaskGroup tasks_;
   IntrusiveList<ServerConnection> connections_;
+  NameCounts by_client_;  // connections by address, while there is a limit on them
   size_t in_flight_ = 0;
   bool draining_ = false;
   int64_t date_second_ = -1;

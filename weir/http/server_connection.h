@@ -21,8 +21,10 @@ class ServerConnection final : public ListNode, InboxWatcher {
 
   /// Serves requests until the connection ends.
   io::Task<void> run();
-  /// Answers 503 and closes: there are too many connections.
-  io::Task<void> turn_away();
+  /// Answers 503 (or 429: too many of its address) and closes.
+  io::Task<void> turn_away(bool of_client);
+  /// The address that a limit by client counts; empty: none (a Unix socket).
+  std::string_view client() const { return stream_->peer() == "unix" ? std::string_view() : stream_->peer(); }
   void drain();
   void close(io::CancelReason reason);
 
@@ -33,6 +35,7 @@ class ServerConnection final : public ListNode, InboxWatcher {
   void on_inbox(io::IoStatus status) override;
   io::Task<bool> read_head();
   io::Task<bool> handle();
+  io::Task<void> take_rest();
   io::Task<void> refuse(Error error);
   io::Task<bool> skip_body();
   io::Task<void> linger();
@@ -48,6 +51,7 @@ class ServerConnection final : public ListNode, InboxWatcher {
   std::string head_bytes_;  // what head_ points into
   io::Cancel scope_;
   io::Cancel* request_scope_ = nullptr;
+  Duration rest_{};  // before the next head is read
   bool closing_ = false;
   bool keep_alive_ = true;
   bool idle_ = false;          // waiting for the first byte of a head

@@ -85,6 +85,7 @@ TestServer::Serve handler(Log& log) {
     if (path == "/wait") return wait(request, response, log);
     if (path == "/read_then_wait") return read_then_wait(request, response, log);
     if (path == "/half") return half(response);
+    if (path.starts_with("/rest/")) request.rest(milliseconds(std::atoi(path.data() + 6)));
     if (path == "/nothing") return [](Request&) -> Task<void> { co_return; }(request);
     return [](ResponseWriter& r, std::string body) -> Task<void> { co_await r.send(200, {}, body); }(
                                                        response, std::string(path));
@@ -678,6 +679,7 @@ TEST(HttpServer, TurnsAwayWhatIsBeyondItsConnections) {
         Reply r = co_await second.reply();
         EXPECT_EQ(r.status, 503);
         EXPECT_EQ(r.header("connection"), "close");
+        EXPECT_EQ(r.header("retry-after"), "1");
         EXPECT_THAT(r.body, HasSubstr("too many connections"));
         // Those that linger are bounded too: this one is not even told.
         RawClient third(s.loop, s.guard.scope());
@@ -691,6 +693,51 @@ TEST(HttpServer, TurnsAwayWhatIsBeyondItsConnections) {
         EXPECT_EQ((co_await again.ask(get("/b"))).body, "/b");
       },
       options);
+}
+
+TEST(HttpServer, TurnsAwayWhatIsBeyondAClientsConnections) {
+  ServerOptions options;
+  options.connections_per_client = 1;
+  run(
+      [](Scene& s) -> Task<void> {
+        EXPECT_EQ((co_await s.client.ask(get("/a"))).status, 200);
+        RawClient second(s.loop, s.guard.scope());
+        co_await second.connect(s.server.address());
+        Reply r = co_await second.reply();
+        EXPECT_EQ(r.status, 429);
+        EXPECT_EQ(r.header("connection"), "close");
+        EXPECT_EQ(r.header("retry-after"), "1");
+        RawClient third(s.loop, s.guard.scope());
+        co_await third.connect(s.server.address());
+        EXPECT_EQ(co_await third.rest(), "");
+        EXPECT_EQ(s.server.turned_away_of_client, 2);
+        second.leave();
+        s.client.leave();
+        co_await s.server.server().tasks().idle();
+        RawClient again(s.loop, s.guard.scope());
+        co_await again.connect(s.server.address());
+        EXPECT_EQ((co_await again.ask(get("/b"))).body, "/b");
+      },
+      options);
+}
+
+TEST(HttpServer, AConnectionThatRestsIsReadLater) {
+  run([](Scene& s) -> Task<void> {
+    MonoTime before = s.loop.now();
+    EXPECT_EQ((co_await s.client.ask(post("/rest/30", "unread"))).status, 200);
+    EXPECT_EQ((co_await s.client.ask(get("/a"))).body, "/a");
+    EXPECT_GE(s.loop.now() - before, milliseconds(30));
+  });
+}
+
+TEST(HttpServer, DrainEndsAConnectionThatRests) {
+  run([](Scene& s) -> Task<void> {
+    EXPECT_EQ((co_await s.client.ask(get("/rest/1000000"))).status, 200);
+    co_await turns(s.loop, 10);
+    s.server.server().drain();
+    EXPECT_EQ(co_await s.client.rest(), "");
+    co_await s.server.server().tasks().idle();
+  });
 }
 
 TEST(ReasonPhrase, IsKnownForEveryCodeOfOurs) {

@@ -68,7 +68,10 @@ class TestServer final : public Handler {
     return "{\"refused\":\"" + std::string(error.for_caller()) + "\"}";
   }
 
+  void on_turned_away(bool of_client) override { turned_away_of_client += of_client; }
+
   int requests = 0;
+  int turned_away_of_client = 0;
 
  private:
   Serve serve_;

@@ -10,6 +10,8 @@ std::string_view name(CancelReason reason) {
       return "client_left";
     case CancelReason::kClientSlow:
       return "client_slow";
+    case CancelReason::kQueueTimeout:
+      return "queue_timeout";
     case CancelReason::kConnectTimeout:
       return "connect_timeout";
     case CancelReason::kHeadersTimeout:

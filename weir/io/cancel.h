@@ -13,9 +13,10 @@ namespace weir::io {
 
 enum class CancelReason : uint8_t {
   kNone,
-  kClientLeft,      // the caller closed its connection
-  kClientSlow,      // the caller took too long to send or to read
-  kConnectTimeout,  // upstream phases, in their order
+  kClientLeft,    // the caller closed its connection
+  kClientSlow,    // the caller took too long to send or to read
+  kQueueTimeout,  // upstream phases, in their order
+  kConnectTimeout,
   kHeadersTimeout,
   kFirstTokenTimeout,
   kIdleTimeout,

@@ -38,6 +38,15 @@ class Loop {
   /// Ends run() of this loop once it returns to it. Thread-safe.
   virtual void stop() = 0;
 
+  /// How long an event that is ready waits until this loop comes to it, as far as is known at `now`. Measured
+  /// only while somebody asks: a call sends a probe through the loop's own queue (at most one in 10 ms) and
+  /// answers what the last one found, or how long it has been waiting when that is longer. Zero when nobody
+  /// asked lately, and where work takes no time (simulated).
+  virtual Duration delay(MonoTime now) {
+    (void)now;
+    return {};
+  }
+
   void arm(Timer& timer, Duration after) { timers().arm(timer, now(), after); }
 };
 

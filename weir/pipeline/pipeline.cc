@@ -1,5 +1,6 @@
 #include "weir/pipeline/pipeline.h"
 
+#include "weir/pipeline/admit/admit_stage.h"
 #include "weir/pipeline/auth/auth_stage.h"
 #include "weir/pipeline/receive/receive_stage.h"
 #include "weir/pipeline/record/record_stage.h"
@@ -9,12 +10,17 @@ namespace weir::pipeline {
 
 // The journey of every model request, top to bottom; on the way back up the stages' after() run bottom to
 // top. README.md in this folder tells the life of a request; whoever changes the order changes it there too.
-std::vector<std::unique_ptr<exchange::Stage>> make_stages(const Settings& settings, RecordSink& sink) {
+std::vector<std::unique_ptr<exchange::Stage>> make_stages(const Settings& settings, RecordSink& sink,
+                                                          int cores) {
   std::vector<std::unique_ptr<exchange::Stage>> stages;
   // First, so that its after() is the last: it sees every outcome, refusals included.
   stages.push_back(std::make_unique<RecordStage>(sink));
   // Before a byte of the body is read: a stranger costs a hash and no memory.
   stages.push_back(std::make_unique<AuthStage>(settings.auth));
+  // Who has as many requests under way as it may is told so before its body is read.
+  if (settings.server.limits.requests_per_client > 0)
+    stages.push_back(
+        std::make_unique<AdmitStage>(share_of(settings.server.limits.requests_per_client, cores)));
   // Reads and understands the body: everything below works on one canonical document.
   stages.push_back(std::make_unique<ReceiveStage>());
   // The last decision: which models on which providers may answer.

@@ -15,8 +15,9 @@ namespace weir::pipeline {
 
 class RecordSink;
 
-/// The order of the stages. `settings` outlives them.
-std::vector<std::unique_ptr<exchange::Stage>> make_stages(const Settings& settings, RecordSink& sink);
+/// The order of the stages. `settings` outlives them; limits are shared out over `cores`.
+std::vector<std::unique_ptr<exchange::Stage>> make_stages(const Settings& settings, RecordSink& sink,
+                                                          int cores);
 
 class Pipeline final : public exchange::Handler {
  public:

@@ -226,7 +226,7 @@ TEST(MakeStages, RecordsAllAndReadsNoBodyOfAStranger) {
     Settings settings;
     TestSink sink;
     Steps steps, names;
-    auto all = make_stages(settings, sink);
+    auto all = make_stages(settings, sink, 1);
     for (auto& stage : all)
       names.emplace_back(stage->name());
     EXPECT_THAT(names, ElementsAre("record", "auth", "receive", "route"));

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "weir/http/server.h"
+#include "weir/server/admission.h"
 #include "weir/server/openai_api.h"
 #include "weir/server/services.h"
 
@@ -15,7 +16,9 @@ class Front final : public http::Handler {
  public:
   enum class Scope : uint8_t { kAll, kWithoutMetrics, kMetricsOnly };  // which paths this listener serves
 
-  Front(io::Loop& loop, Scope scope) : openai_(loop), scope_(scope) {}
+  /// `admission` outlives it.
+  Front(io::Loop& loop, Scope scope, Admission& admission)
+      : admission_(admission), openai_(loop, admission), scope_(scope) {}
 
   /// The services of requests from now on. Set before the first request.
   void set_services(std::shared_ptr<Services> services) { services_ = std::move(services); }
@@ -24,12 +27,14 @@ class Front final : public http::Handler {
 
   io::Task<void> serve(http::Request& request, http::ResponseWriter& response) override;
   std::string error_body(const Error& error) override;
+  void on_turned_away(bool of_client) override { admission_.count_turned_away(of_client); }
 
  private:
   io::Task<void> health(http::ResponseWriter& response);
   io::Task<void> ready(http::ResponseWriter& response);
   io::Task<void> metrics(http::ResponseWriter& response);
 
+  Admission& admission_;
   OpenAiApi openai_;
   Scope scope_;
   std::shared_ptr<Services> services_;

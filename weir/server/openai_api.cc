@@ -142,15 +142,32 @@ io::Task<void> send_error(http::ResponseWriter& response, const exchange::Exchan
 
 }  // namespace
 
+// Nothing of the request was looked at but its path, and nothing is made for it: no id, no log line.
+io::Task<void> OpenAiApi::refuse(http::Request& request, http::ResponseWriter& response) {
+  Admission::Refusal refusal = admission_.refusal(request.connections());
+  request.rest(refusal.rest);
+  std::string retry_after = std::to_string(refusal.error.retry_after_s);
+  std::array<Header, 2> headers{Header{"content-type", "application/json"},
+                                Header{"retry-after", retry_after}};
+  std::string body = wire::error_body(refusal.error);
+  co_await response.send(http_status(refusal.error.code), headers, body);
+}
+
 io::Task<void> OpenAiApi::call(std::shared_ptr<Services> services, http::Request& request,
                                http::ResponseWriter& response, exchange::Operation operation) {
+  MonoTime received = loop_.now();
+  Admission::Place place = admission_.enter(received);
+  if (!place) {
+    co_await refuse(request, response);
+    co_return;
+  }
   BodySource source(request, parser_, static_cast<size_t>(services->settings().server.limits.body_bytes));
   exchange::Exchange exchange(loop_, request.cancel, operation, source);
   exchange.id = new_request_id(loop_.random());
   exchange.headers = request.head.headers;
   exchange.peer = request.peer;
   exchange.peer_local = is_peer_local(request);
-  exchange.timeline.received = loop_.now();
+  exchange.timeline.received = received;
 
   ResponseStream stream(response, exchange);
   Result<void> outcome = co_await services->pipeline().handle(exchange, stream);

@@ -6,13 +6,15 @@
 #include <string_view>
 
 #include "weir/http/server.h"
+#include "weir/server/admission.h"
 #include "weir/server/services.h"
 
 namespace weir::server {
 
 class OpenAiApi {
  public:
-  explicit OpenAiApi(io::Loop& loop) : loop_(loop) {}
+  /// `admission` outlives it.
+  OpenAiApi(io::Loop& loop, Admission& admission) : loop_(loop), admission_(admission) {}
 
   /// POST /v1/chat/completions, /v1/completions, /v1/embeddings.
   io::Task<void> call(std::shared_ptr<Services> services, http::Request& request,
@@ -22,7 +24,10 @@ class OpenAiApi {
                         http::ResponseWriter& response, std::string_view id_in_path);
 
  private:
+  io::Task<void> refuse(http::Request& request, http::ResponseWriter& response);
+
   io::Loop& loop_;
+  Admission& admission_;
   json::Parser parser_;
 };
 

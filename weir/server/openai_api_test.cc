@@ -13,6 +13,7 @@
 
 #include "weir/http/testing.h"
 #include "weir/server/front.h"
+#include "weir/telemetry/prometheus.h"
 
 namespace weir::server {
 namespace {
@@ -62,7 +63,8 @@ struct Scene {
       : loop(t.loop()),
         guard(loop),
         services(std::make_shared<TestServices>()),
-        front(loop, Front::Scope::kAll),
+        admission(loop, registry, register_refusal_metrics(registry)),
+        front(loop, Front::Scope::kAll, admission),
         server(loop, [this](http::Request& q, http::ResponseWriter& r) { return front.serve(q, r); }),
         client(loop, guard.scope()) {
     front.set_services(services);
@@ -70,6 +72,8 @@ struct Scene {
   io::Loop& loop;
   Guard guard;
   std::shared_ptr<TestServices> services;
+  telemetry::Registry registry;
+  Admission admission;
   Front front;
   http::testing::TestServer server;
   RawClient client;
@@ -336,6 +340,105 @@ TEST(Front, KnowsItsPathsAndNoOthers) {
   });
 }
 
+// ------------------------------------------------------------------------------------ admission
+
+TEST(Admission, RefusesBeforeTheBodyAndTheIdWhatIsBeyondTheLimit) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = receive_and_echo;
+    s.admission.set_options({.requests_max = 0});
+    Reply r = co_await s.client.ask(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\nExpect: "
+        "100-continue\r\n\r\n");
+    EXPECT_EQ(r.status, 503);
+    EXPECT_EQ(r.header("retry-after"), "1");
+    EXPECT_EQ(r.header("content-type"), "application/json");
+    EXPECT_EQ(r.body, R"({"error":{"message":"The gateway is overloaded; try again.","type":)"
+                      R"("service_unavailable_error","param":null,"code":"overloaded"}})");
+    EXPECT_TRUE(s.services->ids.empty());
+  });
+}
+
+TEST(Admission, GivesAPlaceBackAndLetsTheConnectionLive) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = receive_and_echo;
+    for (size_t requests_max : {1u, 0u, 1u}) {
+      s.admission.set_options({.requests_max = requests_max});
+      Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
+      EXPECT_EQ(r.status, requests_max == 1 ? 200 : 503);
+    }
+    EXPECT_EQ(s.admission.under_way(), 0u);
+  });
+}
+
+TEST(Admission, NeverRefusesWhatOperatorsAsk) {
+  run([](Scene& s) -> Task<void> {
+    s.admission.set_options({.requests_max = 0});
+    for (std::string path : {"/health", "/ready", "/metrics", "/v1/models"})
+      EXPECT_EQ((co_await s.client.ask(get(path))).status, 200) << path;
+  });
+}
+
+TEST(Admission, CountsByReason) {
+  run([](Scene& s) -> Task<void> {
+    s.admission.set_options({.requests_max = 0});
+    co_await s.client.ask(post("/v1/chat/completions", kChat));
+    co_await s.client.ask(post("/v1/embeddings", "{}"));
+    s.front.on_turned_away(false);
+    s.front.on_turned_away(true);
+    s.front.on_turned_away(true);
+    std::string text;
+    telemetry::write_prometheus(s.registry, text);
+    EXPECT_THAT(text, HasSubstr("weir_refused_total{reason=\"requests\"} 2\n"));
+    EXPECT_THAT(text, HasSubstr("weir_refused_total{reason=\"delay\"} 0\n"));
+    EXPECT_THAT(text, HasSubstr("weir_refused_total{reason=\"connections\"} 1\n"));
+    EXPECT_THAT(text, HasSubstr("weir_refused_total{reason=\"connections_per_client\"} 2\n"));
+  });
+}
+
+// A loop whose delay is what the test says.
+struct LateLoop final : io::Loop {
+  int index() const override { return 0; }
+  MonoTime now() const override { return time; }
+  WallTime wall_now() const override { return {}; }
+  io::TimerWheel& timers() override { std::abort(); }
+  io::Network& network() override { std::abort(); }
+  io::Disk& disk() override { std::abort(); }
+  io::Processes& processes() override { std::abort(); }
+  io::Random& random() override { std::abort(); }
+  void post(std::move_only_function<void()>) override {}
+  void offload(std::move_only_function<void()>, std::move_only_function<void()>) override {}
+  void stop() override {}
+  Duration delay(MonoTime) override { return late; }
+  MonoTime time{1'000'000'000'000};
+  Duration late{};
+};
+
+TEST(Admission, WhileTheLoopIsLateAConnectionThatWasRefusedRests) {
+  LateLoop loop;
+  telemetry::Registry registry;
+  Admission admission(loop, registry, register_refusal_metrics(registry));
+  std::vector<Admission::Place> places;
+  for (int i = 0; i < 200; ++i)
+    places.push_back(admission.enter(loop.time));
+  loop.late = milliseconds(500);
+  bool refused = false;
+  for (int i = 0; i < 100 && !refused; ++i) {
+    loop.time = loop.time + milliseconds(10);
+    refused = !admission.enter(loop.time);
+  }
+  ASSERT_TRUE(refused);
+  Admission::Refusal crowd = admission.refusal(10'000), few = admission.refusal(4);
+  EXPECT_EQ(crowd.rest, milliseconds(2500));
+  EXPECT_EQ(crowd.error.retry_after_s, 3);  // asking then, it does not find its connection resting
+  EXPECT_EQ(few.rest, milliseconds(1));
+  EXPECT_EQ(few.error.retry_after_s, 1);
+
+  places.clear();
+  admission.set_options({.requests_max = 0});
+  EXPECT_FALSE(admission.enter(loop.time));
+  EXPECT_EQ(admission.refusal(10'000).rest, Duration(0));  // full, but not late
+}
+
 TEST(Front, MetricsMayHaveTheirOwnListener) {
   run([](Scene& s) -> Task<void> {
     s.front.set_scope(Front::Scope::kWithoutMetrics);
@@ -466,7 +569,9 @@ TEST(PeerLocal, IsAProgramOnThisMachineNotAPageNorAProxy) {
 
 TEST(ErrorBody, OfTheServerItselfHasTheSameShape) {
   TestLoop t;
-  Front front(t.loop(), Front::Scope::kAll);
+  telemetry::Registry registry;
+  Admission admission(t.loop(), registry, register_refusal_metrics(registry));
+  Front front(t.loop(), Front::Scope::kAll, admission);
   EXPECT_EQ(
       front.error_body(make_error(ErrorCode::kRequestTimeout, "slow")),
       R"({"error":{"message":"slow","type":"invalid_request_error","param":null,"code":"request_timeout"}})");

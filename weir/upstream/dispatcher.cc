@@ -6,6 +6,8 @@ namespace weir::upstream {
 namespace {
 
 std::string_view phase_sentence(std::string_view reason) {
+  if (reason == "queue_full") return "has more requests waiting than it can take; try again";
+  if (reason == "queue_timeout") return "had no free connection in time; try again";
   if (reason == "connect_timeout") return "could not be connected to in time";
   if (reason == "headers_timeout") return "did not begin to answer in time";
   if (reason == "first_token_timeout") return "did not send a first token in time";

@@ -25,6 +25,7 @@ http::ClientOptions client_options(const EndpointOptions& options) {
   client.connect.tls_options.server_name = url.host;
   client.connect.tls_options.ca_pem = options.ca_pem;
   client.connections_max = options.connections_max;
+  client.queue_max = options.queue_max;
   return client;
 }
 

@@ -21,6 +21,7 @@ struct EndpointOptions {
   std::vector<UpstreamHeader> headers;  // added to every request
   std::string ca_pem;            // trust these instead of the system's authorities; empty: the system's
   size_t connections_max = 256;  // of this core
+  size_t queue_max = 1024;       // requests that wait for one of them, of this core
 };
 
 class Endpoint {

@@ -12,6 +12,9 @@
 namespace weir::io::net {
 namespace {
 
+constexpr Duration kProbeGap = milliseconds(10);
+constexpr Duration kProbeKnown = milliseconds(200);  // older than that, a probe says nothing about now
+
 int64_t read_clock(clockid_t id) {
   timespec t;
   clock_gettime(id, &t);
@@ -31,13 +34,19 @@ Result<std::unique_ptr<NetLoop>> NetLoop::create(int index, WorkerPool& pool) {
   TRY(Poller poller, Poller::create());
   Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return fail_internal(ErrorCode::kIo, fmt::format("cannot make an eventfd: {}", strerror(errno)));
-  std::unique_ptr<NetLoop> loop(new NetLoop(index, pool, std::move(poller), std::move(wake)));
-  if (int error = loop->poller_.watch(loop->wake_.fd.get(), EPOLLIN | EPOLLET, loop->wake_))
+  Fd probe(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!probe)
+    return fail_internal(ErrorCode::kIo, fmt::format("cannot make an eventfd: {}", strerror(errno)));
+  std::unique_ptr<NetLoop> loop(
+      new NetLoop(index, pool, std::move(poller), std::move(wake), std::move(probe)));
+  int error = loop->poller_.watch(loop->wake_.fd.get(), EPOLLIN | EPOLLET, loop->wake_);
+  if (error == 0) error = loop->poller_.watch(loop->probe_.fd.get(), EPOLLET, loop->probe_);
+  if (error != 0)
     return fail_internal(ErrorCode::kIo, fmt::format("cannot watch an eventfd: {}", strerror(error)));
   return loop;
 }
 
-NetLoop::NetLoop(int index, WorkerPool& pool, Poller poller, Fd wake)
+NetLoop::NetLoop(int index, WorkerPool& pool, Poller poller, Fd wake, Fd probe)
     : index_(index),
       pool_(pool),
       poller_(std::move(poller)),
@@ -46,6 +55,7 @@ NetLoop::NetLoop(int index, WorkerPool& pool, Poller poller, Fd wake)
       processes_(*this),
       network_(*this) {
   wake_.fd = std::move(wake);
+  probe_.fd = std::move(probe);
   wheel_.on_earlier = [this](MonoTime at) { alarm_at_ = std::min(alarm_at_, at); };
 }
 
@@ -90,6 +100,17 @@ void NetLoop::offload(std::move_only_function<void()> work, std::move_only_funct
     work();
     post(std::move(done));
   });
+}
+
+Duration NetLoop::delay(MonoTime now) {
+  Duration age = now - probe_.sent;
+  if (probe_.under_way) return std::max(probe_.delay, age);
+  if (age > kProbeKnown) probe_.delay = {};
+  if (age >= kProbeGap && poller_.change(probe_.fd.get(), EPOLLIN | EPOLLET, probe_) == 0) {
+    probe_.under_way = true;
+    probe_.sent = now;
+  }
+  return probe_.delay;
 }
 
 void NetLoop::run() {

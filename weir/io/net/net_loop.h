@@ -1,6 +1,11 @@
 // NetLoop: the real Loop, one poller driven by one thread. post() and stop() are thread-safe, the rest is
 // called on the loop's thread (or before run()). Each time round: timers that are due, what was posted, what
 // has its turn, then one wait that lasts until the next timer at most, so arming a timeout is no system call.
+//
+// delay(): the probe is a descriptor that is always readable. Changing its watch puts it at the end of
+// epoll's ready list, behind every socket that became ready before; until its turn comes it takes as long as
+// a socket does. (A job that was posted comes round after the 128 events of one wait, however many more the
+// kernel holds.)
 #pragma once
 
 #include <memory>
@@ -34,6 +39,7 @@ class NetLoop final : public Loop {
   void post(std::move_only_function<void()> job) override;
   void offload(std::move_only_function<void()> work, std::move_only_function<void()> done) override;
   void stop() override;
+  Duration delay(MonoTime now) override;
 
   /// Blocks until stop().
   void run();
@@ -47,13 +53,26 @@ class NetLoop final : public Loop {
     void on_ready(uint32_t) override {}
     Fd fd;
   };
-  NetLoop(int index, WorkerPool& pool, Poller poller, Fd wake);
+  struct Probe final : Poller::Watch {
+    explicit Probe(NetLoop& l) : loop(l) {}
+    void on_ready(uint32_t) override {
+      under_way = false;
+      delay = loop.now() - sent;
+    }
+    NetLoop& loop;
+    Fd fd;
+    MonoTime sent;
+    bool under_way = false;
+    Duration delay{};  // of the last one that came back
+  };
+  NetLoop(int index, WorkerPool& pool, Poller poller, Fd wake, Fd probe);
   void wake_if(bool sleeping);
 
   const int index_;
   WorkerPool& pool_;
   Poller poller_;
   Wake wake_;
+  Probe probe_{*this};
   std::mutex mutex_;  // guards the next three
   std::vector<Job> jobs_;
   bool sleeping_ = false;  // the loop waits, or is about to: a job must wake it

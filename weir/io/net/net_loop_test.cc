@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "weir/io/net/test_loop.h"
+#include "weir/io/net/test_network.h"
 
 namespace weir::io::net {
 namespace {
@@ -61,6 +62,22 @@ Task<void> earlier(Loop& loop) {
 TEST(NetLoopTest, WakesForTheEarliestTimer) {
   TestLoop host;
   host.run(earlier(host.loop()));
+}
+
+Task<void> late(Loop& loop) {
+  MonoTime start = loop.now();
+  EXPECT_EQ(loop.delay(start), Duration(0));              // sends the probe
+  EXPECT_GE(loop.delay(start + seconds(3)), seconds(3));  // which waits for as long
+  while (loop.now() - start < milliseconds(30)) {         // and nothing else happens here meanwhile
+  }
+  co_await turns(loop, 3);
+  EXPECT_GE(loop.delay(start + milliseconds(1)), milliseconds(30));
+  EXPECT_EQ(loop.delay(start + seconds(60)), Duration(0));  // that is long ago
+}
+
+TEST(NetLoopTest, TellsHowLateItIs) {
+  TestLoop host;
+  host.run(late(host.loop()));
 }
 
 TEST(NetLoopTest, PostsFromManyThreadsArriveOnceAndInEachThreadsOrder) {

@@ -59,11 +59,11 @@ Result<exchange::Principal> AuthStage::authenticate(HeaderList headers, bool pee
       return fail(ErrorCode::kUnauthenticated,
                   "You did not provide an API key: send it as 'Authorization: Bearer KEY'.", {},
                   "missing_api_key");
-    return exchange::Principal{"anonymous", nullptr};
+    return exchange::Principal{"anonymous", nullptr, true};
   }
   const ClientKeySettings* known = find(key);
   if (!known) return wrong_key();
-  return exchange::Principal{known->name, &known->models};
+  return exchange::Principal{known->name, &known->models, false};
 }
 
 io::Task<Result<exchange::Stage::Flow>> AuthStage::before(exchange::Exchange& exchange) {

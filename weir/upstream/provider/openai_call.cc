@@ -302,7 +302,8 @@ io::Task<Result<void>> call_openai(Endpoint& endpoint, json::Parser& parser, exc
   // A whole answer has its head only when the model is done: until then the total limit is the one that
   // counts.
   Duration headers = exchange.request.stream ? target.timeouts.headers : target.timeouts.total;
-  auto sent = co_await call.send("POST", pieces, {target.timeouts.connect, headers}, cancel);
+  auto sent =
+      co_await call.send("POST", pieces, {target.timeouts.queue, target.timeouts.connect, headers}, cancel);
   exchange.timeline.connected = call.connected_at();
   if (!sent) co_return sent;
   std::string().swap(head);  // a stream may last for minutes

@@ -86,7 +86,8 @@ io::Task<bool> Supervisor::healthy(io::Cancel& cancel) {
   http::ConnectionPool pool(loop_, options);
   http::ClientCall call(pool);
   std::string_view request = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-  auto sent = co_await call.send("GET", {&request, 1}, {seconds(1), seconds(2)}, cancel);
+  auto sent =
+      co_await call.send("GET", {&request, 1}, {.connect = seconds(1), .headers = seconds(2)}, cancel);
   co_return sent&& call.head().status == 200;
 }
 
