@@ -61,6 +61,9 @@ function(weir_folder folder)
     if(folder MATCHES "^weir/(store|http|exchange|wire|pipeline|upstream|server)$")  # their tests run on the real loop
       target_link_libraries(${target}_test PRIVATE weir_io_net)
     endif()
+    if(folder STREQUAL "weir/store")  # and what is kept also where the power goes out
+      target_link_libraries(${target}_test PRIVATE weir_io_sim)
+    endif()
     add_test(NAME ${folder} COMMAND ${target}_test --gtest_brief=1)
     set_tests_properties(${folder} PROPERTIES TIMEOUT 300)
   endif()

@@ -162,7 +162,7 @@ class House:
             return self.say(path, text, at, "this folder has no weir_folder line in CMakeLists.txt")
         if other is None:
             return self.say(path, text, at, f'"{name}": its folder has no weir_folder line in CMakeLists.txt')
-        allowed = [own] + self.deps[own] + (["weir/io/net"] if is_test(path) else [])
+        allowed = [own] + self.deps[own] + (["weir/io/net", "weir/io/sim"] if is_test(path) else [])
         if other not in allowed:
             self.say(path, text, at, f'"{name}": {own} may not include {other}, only {", ".join(allowed)}')
         if is_test(name) and not is_test(path):

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "weir/app/embedder.h"
+#include "weir/app/events_command.h"
 #include "weir/app/mock.h"
 #include "weir/app/serve.h"
 
@@ -38,6 +39,39 @@ int main(int argc, char** argv) {
   check_command->add_option("file", check_file, "configuration file")->required();
   check_command->add_flag("--quick", quick, "do not start the local models");
   check_command->callback([&] { exit_code = weir::app::run_check(check_file, quick); });
+
+  weir::app::EventsCommand events;
+  auto* events_command = app.add_subcommand("events", "look into the records of requests");
+  events_command->require_subcommand(1);
+  auto add_verb = [&](const char* name, const char* what, weir::app::EventsCommand::Verb verb) {
+    auto* command = events_command->add_subcommand(name, what);
+    auto* place = command->add_option_group("place")->require_option(1);
+    place->add_option("--data", events.data, "the data directory");
+    place->add_option("--config", events.config, "the configuration file that names it");
+    command->callback([&events, &exit_code, verb] {
+      events.verb = verb;
+      exit_code = weir::app::run_events(events);
+    });
+    return command;
+  };
+  using Verb = weir::app::EventsCommand::Verb;
+  auto* tail = add_verb("tail", "the last records, a line each", Verb::kTail);
+  tail->add_flag("-f,--follow", events.follow, "go on with what comes");
+  tail->add_option("-n,--lines", events.lines, "how many")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  tail->add_flag("--json", events.json, "one JSON object a line, with every field");
+  auto* query = add_verb("query", "SQL over the table events (docs/events.md)", Verb::kQuery);
+  query->add_option("sql", events.sql, "one statement that reads")->required();
+  auto* as_json = query->add_flag("--json", events.json, "one JSON object a line");
+  query->add_flag("--csv", events.csv, "comma-separated values")->excludes(as_json);
+  auto* exported = add_verb("export", "every record, oldest first", Verb::kExport);
+  exported->add_option("--format", events.format)
+      ->check(CLI::IsMember({"jsonl", "csv"}))
+      ->capture_default_str();
+  exported->add_option("--since", events.since,
+                       "received at or after: 2026-11-21T08:00 (UTC), or 15m, 2h, 7d ago");
+  exported->add_option("--until", events.until, "received before");
 
   std::string mock_listen = "127.0.0.1:0";
   auto* mock_command = app.add_subcommand("mock", "a scriptable model server for tests and demos");
