@@ -23,10 +23,11 @@ namespace weir::io {
 class FramePool {
  public:
   static void* allocate(size_t bytes) {
-    ++classes().live;
+    Classes& here = classes();
+    ++here.live;
 #if WEIR_FRAME_POOL
     if (size_t c = class_of(bytes); c < kClasses) {
-      Class& kept = classes()[c];
+      Class& kept = here[c];
       if (kept.first) {
         Free* frame = kept.first;
         kept.first = frame->next;
@@ -40,10 +41,11 @@ class FramePool {
   }
 
   static void release(void* frame, [[maybe_unused]] size_t bytes) {
-    --classes().live;
+    Classes& here = classes();
+    --here.live;
 #if WEIR_FRAME_POOL
     if (size_t c = class_of(bytes); c < kClasses) {
-      Class& kept = classes()[c];
+      Class& kept = here[c];
       if (kept.count < kKeptMax) {
         kept.first = new (frame) Free{kept.first};
         ++kept.count;

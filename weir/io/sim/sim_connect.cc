@@ -32,18 +32,18 @@ void ConnectWait::on_cancel(CancelReason) {
 }
 
 ConnectAttempt::ConnectAttempt(SimNet& net, SimLoop& loop, const Address& to, bool tls)
-    : net_(net), physics_(net.physics()), loop_(loop), to_(to), tls_(tls), from_(loop.process().machine()) {}
+    : net_(net), physics_(net.physics()), loop_(&loop), to_(to), tls_(tls), from_(loop.process().machine()) {}
 
 ConnectAttempt::~ConnectAttempt() = default;
 
 void ConnectAttempt::begin() {
-  if (!loop_.alive()) return process_died();
-  loop_.process().add(*this);
+  if (!loop_->alive()) return process_died();
+  loop_->process().add(*this);
   if (to_.kind == Address::Kind::kUnix || SimNet::loopback(to_.host)) {
     target_ = &from_;
     return travel();
   }
-  if (!SimNet::literal(to_.host) && !loop_.sim_network().knows(to_.host))
+  if (!SimNet::literal(to_.host) && !loop_->sim_network().knows(to_.host))
     return physics_.schedule(
         physics_.chance().between(physics_.faults().latency_min, physics_.faults().latency_max) * 2, *this,
         kLookedUp);
@@ -58,7 +58,7 @@ void ConnectAttempt::looked_up() {
   if (!target_ || failed)
     return finish(fmt::format("cannot resolve {}: {}", to_.host,
                               failed ? "Temporary failure in name resolution" : "Name or service not known"));
-  loop_.sim_network().remember(to_.host);
+  loop_->sim_network().remember(to_.host);
   travel();
 }
 
@@ -96,7 +96,7 @@ void ConnectAttempt::arrive() {
   }
   if (tls_) back += net_.latency(from_, *target_) + net_.latency(*target_, from_);
   Ref<SimConnection> connection(
-      new SimConnection(net_, loop_, *port->loop, to_.kind == Address::Kind::kUnix, back));
+      new SimConnection(net_, *loop_, *port->loop, to_.kind == Address::Kind::kUnix, back));
   stream_ = std::make_unique<SimStream>(connection, 0);
   auto accepted = std::make_unique<SimStream>(connection, 1);
   tls_mismatch_ = tls_ && !port->tls;
@@ -115,7 +115,7 @@ void ConnectAttempt::answer_with(What what, Duration after) {
 }
 
 void ConnectAttempt::happen(uint32_t what) {
-  if (ended_ || !loop_.runs()) return;
+  if (ended_ || !loop_->runs()) return;
   switch (static_cast<What>(what)) {
     case kLookedUp:
       return looked_up();

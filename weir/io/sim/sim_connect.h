@@ -11,12 +11,12 @@
 #include "weir/io/cancel.h"
 #include "weir/io/network.h"
 #include "weir/io/sim/physics.h"
+#include "weir/io/sim/sim_loop.h"
 
 namespace weir::io::sim {
 
 class ConnectAttempt;
 class SimConnection;
-class SimLoop;
 class SimMachine;
 class SimNet;
 class SimStream;
@@ -72,7 +72,7 @@ class ConnectAttempt final : public Occurrence, public ListNode {
 
   SimNet& net_;
   Physics& physics_;
-  SimLoop& loop_;  // outlives the wait
+  const Ref<SimLoop> loop_;  // its last events may come when the process is buried
   const Address to_;
   const bool tls_;
   SimMachine& from_;

@@ -25,7 +25,8 @@ SimLoop::SimLoop(SimProcess& process, SimNet& net, int index)
     : physics_(net.physics()),
       process_(&process),
       index_(index),
-      wheel_(physics_.now()),
+      // Loops do not tick together.
+      wheel_({physics_.now().ns - static_cast<int64_t>(physics_.chance().below(TimerWheel::kTickNs))}),
       random_(physics_.chance().next()),
       network_(*this, net) {
   wheel_.on_earlier = [this](MonoTime at) {
@@ -62,7 +63,7 @@ void SimLoop::happen(uint32_t what) {
 
 void SimLoop::ring_at(MonoTime at) {
   alarm_at_ = at;
-  physics_.schedule(at, *this, kAlarm);
+  physics_.schedule(at + physics_.soon(), *this, kAlarm);  // nobody wakes on the dot
 }
 
 void SimLoop::post(std::move_only_function<void()> job) {

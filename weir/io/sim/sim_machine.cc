@@ -65,6 +65,13 @@ void SimMachine::jump_clock(Duration by) {
   wall_offset_ns_ += by.count();
 }
 
+void SimMachine::fall_silent() {
+  bury();
+  if (!process_) return;
+  for (const auto& loop : process_->loops())
+    loop->bury();
+}
+
 void SimMachine::count(Census& census) const {
   if (process_) {
     census.streams += process_->streams;

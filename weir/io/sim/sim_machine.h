@@ -30,6 +30,7 @@ class SimMachine final : public Machine {
   void bury() override;
   void jump_clock(Duration by) override;
   void limit_disk(std::optional<uint64_t> bytes) override { disk_.limit(bytes); }
+  void on_disk_change(std::function<void()> hook) override { disk_.on_change(std::move(hook)); }
   Disk& disk() override { return *mount_; }
 
   Physics& physics() { return physics_; }
@@ -39,6 +40,8 @@ class SimMachine final : public Machine {
   uint64_t throttle() const { return throttle_; }
   void throttle(uint64_t bytes_per_second) { throttle_ = bytes_per_second; }
 
+  /// Drops what its loops still have to do: the universe ends.
+  void fall_silent();
   void count(Census& census) const;
 
  private:

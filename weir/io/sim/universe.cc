@@ -20,7 +20,10 @@ class SimUniverse final : public Universe {
  public:
   SimUniverse(uint64_t seed, const Faults& faults) : physics_(seed, faults), net_(physics_) {}
   ~SimUniverse() override {
+    // What jobs and events own may be streams: they go while every machine is still there.
     physics_.on_trace(nullptr);
+    for (const auto& machine : machines_)
+      machine->fall_silent();
     physics_.forget();
   }
 

@@ -26,12 +26,9 @@
 
 namespace weir::io::sim {
 
-class SimDisk;
-class SimNet;
-class Machine;
-
 /// Chances are per occasion (0..1); durations are drawn evenly from their range. All zero: a calm world. May
-/// be changed at any time through Universe::faults().
+/// be changed at any time through Universe::faults(). Those of deliveries and connections happen between two
+/// machines only; within one (loopback, a Unix socket) reads and writes still come in parts.
 struct Faults {
   Duration latency_min =
       std::chrono::microseconds(50);  // of each delivery between two machines, in order per stream
@@ -73,7 +70,9 @@ class Chance {
   uint64_t state_;
 };
 
-/// One machine: an address, a disk, and at most one running process on it.
+/// One machine: an address, a disk, and at most one running process on it. It is switched off until its first
+/// boot and from a power cut to the next one: then nothing reaches it and nobody is told. A connection
+/// attempt that got no answer ends by itself after two minutes.
 class Machine {
  public:
   virtual ~Machine() = default;
@@ -86,13 +85,15 @@ class Machine {
   virtual std::vector<Loop*> boot() = 0;
   virtual bool running() const = 0;
 
-  /// kill -9: the process's connections break, its files keep what was written (the page cache lives on).
+  /// kill -9: the process's connections break, its files keep what was written (the page cache lives on). A
+  /// peer reads an end in order or a reset, as kernels do, and now and then nothing at all until it writes.
+  /// May be called from anywhere, the process's own code included.
   /// The dead process's objects still exist in memory: its loops run on without reaching anything (every
   /// stream ends, every disk operation fails and changes nothing that the next process sees), so that they
   /// can be told to stop and be destroyed. Then bury().
   virtual void kill() = 0;
-  /// The machine stops: as kill(), and of each file what was not synced is kept, lost or torn by sector, by
-  /// chance.
+  /// The machine stops: as kill(), but no peer hears of it, and of each file what was not synced is kept,
+  /// lost or torn by sector, by chance.
   virtual void power_cut() = 0;
   /// Drops the loops of dead processes. Requires: nothing of them is in use (tasks ended, objects destroyed).
   virtual void bury() = 0;
@@ -101,6 +102,9 @@ class Machine {
   virtual void jump_clock(Duration by) = 0;
   /// The disk takes no more than this many bytes in all; nullopt: no bound. Existing files stay.
   virtual void limit_disk(std::optional<uint64_t> bytes) = 0;
+  /// Called before each change that reaches the disk, of whichever process: may kill it or cut the power, so
+  /// that the change never happens.
+  virtual void on_disk_change(std::function<void()> hook) = 0;
   virtual Disk& disk() = 0;  // to look at and to prepare, also while no process runs
 };
 

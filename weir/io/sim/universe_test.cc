@@ -151,6 +151,36 @@ TEST(UniverseTest, EventsHappenInOrderAndTimePasses) {
   EXPECT_EQ(universe->events(), 3u);
 }
 
+// Streams, jobs and attempts that nobody waits for any more go with the universe.
+TEST(UniverseTest, MayEndAtAnyMoment) {
+  for (uint64_t seed = 1; seed < 30; ++seed) {
+    size_t frames = 0;
+    {
+      TestUniverse world(seed, all_faults());
+      frames = world->census().frames;
+      auto listener = world.server().network().listen(tcp("0.0.0.0", 80), {}, [&world](auto stream) {
+        world.server().post([kept = std::move(stream)] {});
+        world.server().offload([] {}, [] {});
+      });
+      struct Connecting {
+        static Task<void> run(Loop& loop) {
+          Cancel cancel;
+          auto stream = co_await loop.network().connect(tcp("server", 80), {}, cancel);
+          if (stream) loop.post([kept = std::move(*stream)] {});
+        }
+      };
+      TaskGroup connecting;
+      for (int i = 0; i < 10; ++i)
+        connecting.start(Connecting::run(world.client()));
+      world->run_for(std::chrono::microseconds(seed * 20));
+      // The waits end before their loop: their process is killed and told.
+      world.client_machine.kill();
+      EXPECT_TRUE(world->run_until([&] { return connecting.running() == 0; }, seconds(1)));
+    }
+    EXPECT_EQ(Universe::create(1, {})->census().frames, frames);
+  }
+}
+
 TEST(UniverseTest, TellsItsStory) {
   TestUniverse world;
   std::vector<std::string> lines;
@@ -544,6 +574,31 @@ TEST(DeathTest, FilesOutliveTheProcess) {
   EXPECT_EQ(world.server().disk().read_file("/config", 100).value(), "old");
   world.server_machine.power_cut();
   EXPECT_EQ(world.server_machine.disk().read_file("/config", 100).value(), "old") << "it was synced";
+}
+
+// Killed at each change of a write in turn, by the disk's own hook: the old file or the new one, whole.
+TEST(DeathTest, AProcessMayDieInTheMiddleOfADiskOperation) {
+  bool finished = false;
+  for (int change = 1; !finished; ++change) {
+    TestUniverse world;
+    ASSERT_TRUE(world.server().disk().write_file("/config", "old", 0600));
+    int left = change;
+    world.server_machine.on_disk_change([&] {
+      if (--left == 0) world.server_machine.kill();
+    });
+    bool done = false;
+    Result<void> written;
+    world.server().offload([&] { written = world.server().disk().write_file("/config", "new", 0600); },
+                           [&] { done = true; });
+    world->run_for(seconds(1));
+    EXPECT_TRUE(done);
+    finished = left > 0;
+    EXPECT_EQ(written.has_value(), finished) << "at change " << change;
+    std::string file = world.server_machine.disk().read_file("/config", 100).value();
+    EXPECT_TRUE(file == "old" || file == "new") << file;
+    if (change == 1) EXPECT_EQ(file, "old");
+    if (finished) EXPECT_EQ(file, "new");
+  }
 }
 
 TEST(DeathTest, WorkOfADeadProcessStillComesBack) {
