@@ -94,7 +94,7 @@ def left(mock):
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
-    """A certificate authority of our own, and a certificate of it for localhost."""
+    """A certificate authority of our own, and certificates of it: for localhost, one that is over, one of another name."""
     folder = tmp_path_factory.mktemp("tls")
 
     def openssl(*arguments):
@@ -104,7 +104,8 @@ def authority(tmp_path_factory):
     openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=weir test CA", "-days", "2",
             "-addext", "keyUsage=critical,keyCertSign")
     openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    (folder / "extensions").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-            "-extfile", "extensions", "-out", "server.pem")
+    for name, owner, days in (("server", "DNS:localhost,IP:127.0.0.1", 2), ("expired", "DNS:localhost", 0), ("other", "DNS:x.test", 2)):
+        (folder / "extensions").write_text(f"subjectAltName={owner}\n")
+        openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-days", str(days), "-extfile", "extensions", "-out", f"{name}.pem")
     return folder

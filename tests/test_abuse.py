@@ -28,7 +28,7 @@ CHAT = "/v1/chat/completions"
 GET_HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 SMUGGLED = post_bytes(CHAT, chat_body(model="mock/smuggled"))
 DATA = pathlib.Path(os.environ.get("WEIR_DATA", ROOT / "../shared/data"))
-HERE = ("A01", "A02", "A03", "A04", "A05", "A06", "A07", "A09", "A10")
+HERE = ("A01", "A02", "A03", "A04", "A05", "A06", "A07", "A09", "A10", "A11", "A12", "A13", "A14", "A25", "A37")
 
 
 @pytest.fixture(scope="module")

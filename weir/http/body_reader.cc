@@ -36,9 +36,12 @@ BodyReader::Piece BodyReader::take() {
   }
   ChunkedDecoder::Step step = decoder_.decode(inbox_.mutable_bytes());
   held_ = step.consumed;
-  if (step.state == ParseState::kInvalid) return {State::kMalformed, {}, step.what};
-  complete_ = step.state == ParseState::kComplete;
   std::string_view payload = inbox_.bytes().substr(0, step.payload);
+  // What was whole before the fault is handed out first: the same bytes in two pieces would have been, too.
+  // The fault's own byte is not consumed, so the next take() meets it.
+  if (step.state == ParseState::kInvalid)
+    return payload.empty() ? Piece{State::kMalformed, {}, step.what} : Piece{State::kData, payload, {}};
+  complete_ = step.state == ParseState::kComplete;
   if (complete_) return {State::kEnd, payload, {}};
   if (payload.empty()) {
     release();

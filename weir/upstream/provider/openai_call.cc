@@ -276,6 +276,8 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
       co_return Unexpected(
           upstream_error("malformed_response", "sent an event larger than 1 MiB", !relay.begun));
     bool over = piece.state != http::BodyReader::State::kData;
+    if (piece.state == http::BodyReader::State::kMalformed && !relay.done)
+      co_return Unexpected(upstream_error("malformed_response", std::string(piece.what), !relay.begun));
     if (over) {
       if (relay.done || relay.finished()) co_return Result<void>{};
       co_return Unexpected(
