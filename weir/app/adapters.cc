@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "weir/store/sqlite/sqlite_event_store.h"
 #include "weir/upstream/provider/openai_provider.h"
 
 namespace weir::app {
@@ -36,6 +37,12 @@ std::vector<std::unique_ptr<upstream::Provider>> make_providers(const Settings& 
     }
   }
   return providers;
+}
+
+Result<std::unique_ptr<store::EventStore>> make_event_store(const std::string& directory,
+                                                            const std::string& replica, io::Disk& disk) {
+  return store::sqlite::SqliteEventStore::open(
+      {.path = directory + "/events.db", .vfs = disk.sqlite_vfs(), .replica = replica});
 }
 
 }  // namespace weir::app

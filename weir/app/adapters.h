@@ -1,5 +1,5 @@
-// Which class stands behind which word of the configuration. The only place that names providers (and, later,
-// stores).
+// Which class stands behind which word of the configuration. The only place that names providers and
+// stores.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,7 @@
 
 #include "weir/base/settings.h"
 #include "weir/io/loop.h"
+#include "weir/store/event_store.h"
 #include "weir/upstream/provider/local/local_provider.h"
 #include "weir/upstream/provider/provider.h"
 
@@ -26,5 +27,9 @@ std::vector<std::unique_ptr<upstream::Provider>> make_providers(const Settings& 
                                                                 json::Parser& parser,
                                                                 const LocalModelTable& local_models,
                                                                 int cores);
+
+/// The store of events of an installation: DIRECTORY/events.db. Blocks. Errors: kIo.
+Result<std::unique_ptr<store::EventStore>> make_event_store(const std::string& directory,
+                                                            const std::string& replica, io::Disk& disk);
 
 }  // namespace weir::app

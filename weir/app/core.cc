@@ -31,10 +31,14 @@ server::Front::Scope main_scope(const Settings& settings) {
 
 Core::Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry::Registry& registry,
            pipeline::RecordMetrics record_metrics, server::RefusalMetrics refusal_metrics,
-           MetricsText metrics_text, const Settings& settings, int cores)
+           std::unique_ptr<pipeline::EventLog> events, MetricsText metrics_text, const Settings& settings,
+           int cores)
     : loop_(loop),
       log_(loop, std::move(log_writer), settings.log.level),
-      recorder_(loop, registry, record_metrics, [this](std::string_view line) { return log_.line(line); }),
+      events_(std::move(events)),
+      recorder_(
+          loop, registry, record_metrics, [this](std::string_view line) { return log_.line(line); },
+          events_.get()),
       metrics_text_(std::move(metrics_text)),
       cores_(cores),
       admission_(loop, registry, refusal_metrics),
@@ -46,6 +50,7 @@ Core::Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry:
 void Core::move_in(std::shared_ptr<const Settings> settings, const LocalModelTable& local_models) {
   log_.set_level(settings->log.level);
   recorder_.set_log_requests(settings->log.requests);
+  if (events_) events_->set_settings(settings->events);
   front_.set_scope(main_scope(*settings));
   server_.set_options(server_options(*settings, cores_));
   admission_.set_options({share_of(settings->server.limits.requests, cores_), settings->server.limits.delay});
@@ -93,6 +98,7 @@ io::Task<void> Core::drain(Duration bound) {
   loop_.arm(too_late, bound);
   co_await server_.tasks().idle();
   co_await metrics_server_.tasks().idle();
+  if (events_) co_await events_->finish();
   if (house_) house_->retire();
 }
 

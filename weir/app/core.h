@@ -18,9 +18,11 @@ namespace weir::app {
 
 class Core {
  public:
+  /// `events`: nullptr when no durable record is kept.
   Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry::Registry& registry,
        pipeline::RecordMetrics record_metrics, server::RefusalMetrics refusal_metrics,
-       MetricsText metrics_text, const Settings& settings, int cores);
+       std::unique_ptr<pipeline::EventLog> events, MetricsText metrics_text, const Settings& settings,
+       int cores);
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
@@ -39,12 +41,15 @@ class Core {
   /// Where drain() runs.
   io::TaskGroup& drain_tasks() { return drain_tasks_; }
   io::Loop& loop() { return loop_; }
+  /// nullptr: no durable record is kept.
+  telemetry::EventRing* event_ring() { return events_ ? &events_->ring() : nullptr; }
   Log& log() { return log_; }
 
  private:
   io::Loop& loop_;
   Log log_;
   json::Parser parser_;
+  std::unique_ptr<pipeline::EventLog> events_;  // nullptr: no durable record is kept
   pipeline::Recorder recorder_;
   MetricsText metrics_text_;
   const int cores_;

@@ -10,10 +10,16 @@ namespace weir::app {
 namespace {
 
 constexpr size_t kLogBufferBytesMax = 4 << 20;
+constexpr Duration kDrainerEnd = seconds(5);
 
 std::string url_of(const io::Address& address, bool tls) {
   if (address.kind == io::Address::Kind::kUnix) return address.to_string();
   return (tls ? "https://" : "http://") + address.to_string();
+}
+
+store::Retention retention(const EventSettings& events) {
+  return {.age_max = std::chrono::days(events.keep_days),
+          .bytes_max = static_cast<uint64_t>(events.keep_bytes)};
 }
 
 }  // namespace
@@ -33,14 +39,27 @@ Result<void> Gateway::start() {
     TRY(std::string key, disk.read_file(settings.server.tls->private_key, 1 << 20));
     tls_ = io::TlsServerOptions{std::move(certificate), std::move(key)};
   }
+  if (settings.events.enabled) {
+    TRY(data_, open_data_directory(settings.data.directory, *loops_.front()));
+  }
   pipeline::RecordMetrics record_metrics = pipeline::register_metrics(registry_);
   server::RefusalMetrics refusal_metrics = server::register_refusal_metrics(registry_);
+  pipeline::EventMetrics event_metrics = pipeline::register_event_metrics(registry_);
+  store::DrainerMetrics drainer_metrics = store::register_drainer_metrics(registry_);
   int cores = static_cast<int>(loops_.size());
-  for (io::Loop* loop : loops_) {
-    TRY(auto log, loop->disk().open_log(settings.log.file, kLogBufferBytesMax));
+  for (int k = 0; k < cores; ++k) {
+    io::Loop& loop = *loops_[static_cast<size_t>(k)];
+    TRY(auto log, loop.disk().open_log(settings.log.file, kLogBufferBytesMax));
+    std::unique_ptr<pipeline::EventLog> events;
+    if (data_) {
+      TRY(events, open_events(k, event_metrics));
+    }
     cores_.push_back(std::make_unique<Core>(
-        *loop, std::move(log), registry_, record_metrics, refusal_metrics, [this] { return metrics_text(); },
-        settings, cores));
+        loop, std::move(log), registry_, record_metrics, refusal_metrics, std::move(events),
+        [this] { return metrics_text(); }, settings, cores));
+  }
+  if (data_) {
+    TRY(drainer_, make_drainer(drainer_metrics));
   }
   TRY_VOID(start_local_models(settings));
   for (auto& core : cores_)
@@ -59,7 +78,34 @@ Result<void> Gateway::start() {
   for (const std::string& text : settings.server.listen)
     TRY_VOID(open(text, false));
   if (settings.metrics.enabled && settings.metrics.listen) TRY_VOID(open(*settings.metrics.listen, true));
+  if (drainer_) TRY_VOID(drainer_->start());  // last: what has begun must be ended by drain()
   return {};
+}
+
+Result<std::unique_ptr<pipeline::EventLog>> Gateway::open_events(int k,
+                                                                 const pipeline::EventMetrics& metrics) {
+  auto say = [this, k](bool bad, std::string_view sentence) {
+    cores_[static_cast<size_t>(k)]->log().write(bad ? LogLevel::kError : LogLevel::kInfo, sentence);
+  };
+  auto events = pipeline::EventLog::open(*loops_[static_cast<size_t>(k)], data_->ring(k), settings_->events,
+                                         registry_, metrics, say);
+  if (!events) return fail_internal(ErrorCode::kIo, "data.directory: " + events.error().message);
+  return events;
+}
+
+Result<std::unique_ptr<store::EventDrainer>> Gateway::make_drainer(const store::DrainerMetrics& metrics) {
+  io::Loop& loop = *loops_.front();
+  auto say = [this](bool bad, std::string_view sentence) {
+    log().write(bad ? LogLevel::kError : LogLevel::kInfo, sentence);
+  };
+  TRY(auto store, make_event_store(data_->path, data_->replica, loop.disk()));
+  std::vector<store::EventDrainer::Ring> rings;
+  for (size_t k = 0; k < cores_.size(); ++k)
+    rings.push_back({std::to_string(k), cores_[k]->event_ring()});
+  return std::make_unique<store::EventDrainer>(
+      loop, std::move(store), std::move(rings),
+      former_rings(*data_, static_cast<int>(cores_.size()), loop.disk(), say), registry_, metrics, say,
+      store::EventDrainer::Options{.retention = retention(settings_->events)});
 }
 
 // ------------------------------------------------------------------------------ local models
@@ -124,12 +170,16 @@ void Gateway::reload(std::shared_ptr<const Settings> settings) {
   needs_restart("server.limits.backlog", settings->server.limits.backlog != settings_->server.limits.backlog);
   needs_restart("metrics.listen", settings->metrics.listen != settings_->metrics.listen);
   needs_restart("log.file", settings->log.file != settings_->log.file);
+  needs_restart("data.directory", settings->data.directory != settings_->data.directory);
+  needs_restart("events.enabled", settings->events.enabled != settings_->events.enabled);
+  needs_restart("events.ring_bytes", settings->events.ring_bytes != settings_->events.ring_bytes);
 
   if (auto started = start_local_models(*settings); !started) {
     log().error("the new configuration was not taken", {{"error", started.error().message}});
     return;
   }
   settings_ = std::move(settings);
+  if (drainer_) drainer_->set_retention(retention(settings_->events));
   auto table = std::make_shared<const LocalModelTable>(local_table_);
   for (auto& core : cores_)
     core->loop().post([c = core.get(), s = settings_, table] { c->move_in(s, *table); });
@@ -174,6 +224,7 @@ void Gateway::drain(std::function<void()> done) {
         first->post([this] {
           if (--draining_ > 0) return;
           auto end = [](Gateway& g) -> io::Task<void> {
+            if (g.drainer_) co_await g.drainer_->finish(kDrainerEnd);  // the rings keep what is left
             co_await g.stop_local_models();
             g.log().info("stopped");
             g.drained_();

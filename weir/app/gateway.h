@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "weir/app/core.h"
+#include "weir/app/data_directory.h"
+#include "weir/store/event_drainer.h"
 #include "weir/telemetry/metrics.h"
 
 namespace weir::app {
@@ -21,7 +23,7 @@ class Gateway {
   ~Gateway();
 
   /// Builds the cores, opens the listeners, starts the local models. Errors: kIo ("address already in use", a
-  /// log that can not be opened), kConfig (a TLS file).
+  /// log or a data directory that can not be opened), kConfig (a TLS file).
   Result<void> start();
 
   /// Where it listens now, as "http://127.0.0.1:8080"; the first is the one to show.
@@ -47,6 +49,8 @@ class Gateway {
     std::shared_ptr<upstream::LocalModels> models;
   };
 
+  Result<std::unique_ptr<pipeline::EventLog>> open_events(int core, const pipeline::EventMetrics& metrics);
+  Result<std::unique_ptr<store::EventDrainer>> make_drainer(const store::DrainerMetrics& metrics);
   Result<void> start_local_models(const Settings& settings);
   io::Task<void> stop_local_models();
   io::Task<void> stop_when_unused(std::shared_ptr<upstream::LocalModels> models);
@@ -57,7 +61,9 @@ class Gateway {
   const int cpu_count_;
   telemetry::Registry registry_;
   std::optional<io::TlsServerOptions> tls_;
+  std::optional<DataDirectory> data_;  // none: nothing is kept
   std::vector<std::unique_ptr<Core>> cores_;
+  std::unique_ptr<store::EventDrainer> drainer_;  // nullptr: nothing is kept
   std::vector<LocalProviderRun> local_runs_;
   LocalModelTable local_table_;
   std::vector<std::string> urls_;

@@ -6,8 +6,16 @@ House::House(const CoreParts& core, std::shared_ptr<const Settings> settings,
              const LocalModelTable& local_models, int cores)
     : settings_(std::move(settings)),
       metrics_text_(core.metrics_text),
+      record_sink_(core.record_sink),
       auth_(settings_->auth),
       dispatcher_(make_providers(*settings_, core.loop, core.parser, local_models, cores)),
       pipeline_(pipeline::make_stages(*settings_, core.record_sink, cores), dispatcher_) {}
+
+std::vector<std::string> House::not_ready() const {
+  std::vector<std::string> reasons = dispatcher_.not_ready();
+  for (std::string& reason : record_sink_.not_ready())
+    reasons.push_back(std::move(reason));
+  return reasons;
+}
 
 }  // namespace weir::app

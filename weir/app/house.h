@@ -11,6 +11,7 @@
 #include "weir/base/json.h"
 #include "weir/pipeline/auth/auth_stage.h"
 #include "weir/pipeline/pipeline.h"
+#include "weir/pipeline/record/record_sink.h"
 #include "weir/server/services.h"
 #include "weir/upstream/dispatcher.h"
 
@@ -34,7 +35,7 @@ class House final : public server::Services {
   Result<exchange::Principal> authenticate(HeaderList headers, bool peer_local) const override {
     return auth_.authenticate(headers, peer_local);
   }
-  std::vector<std::string> not_ready() const override { return dispatcher_.not_ready(); }
+  std::vector<std::string> not_ready() const override;
   std::string metrics_text() const override { return metrics_text_(); }
 
   /// Idle connections to model servers are closed now, the others when their calls end.
@@ -43,6 +44,7 @@ class House final : public server::Services {
  private:
   std::shared_ptr<const Settings> settings_;
   const MetricsText& metrics_text_;
+  const pipeline::RecordSink& record_sink_;
   pipeline::AuthStage auth_;
   upstream::Dispatcher dispatcher_;
   pipeline::Pipeline pipeline_;

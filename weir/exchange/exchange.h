@@ -16,6 +16,7 @@
 #include "weir/base/json.h"
 #include "weir/base/result.h"
 #include "weir/base/settings.h"
+#include "weir/exchange/receipt.h"
 #include "weir/exchange/usage.h"
 #include "weir/io/cancel.h"
 #include "weir/io/loop.h"
@@ -106,9 +107,18 @@ struct Outcome {
   int attempts = 0;           // upstream calls made
   std::string_view provider;  // of the last attempt
   std::string_view provider_model;
-  uint64_t events = 0;        // stream events relayed
+  std::string_view
+      endpoint;         // host:port or socket path of the model server asked last; lives in the provider
+  uint64_t events = 0;  // stream events relayed
   uint64_t answer_bytes = 0;  // payload bytes handed to the server
   bool streamed = false;      // the head of a stream went out: no status can change any more
+};
+
+/// Where it is written down. Owner: record.
+struct RecordPlace {
+  bool taken = false;          // a place in the event ring is held for it
+  Receipt* receipt = nullptr;  // set when it is over: its answer's end waits for settled(number)
+  uint64_t number = 0;
 };
 
 class Exchange {
@@ -136,6 +146,7 @@ class Exchange {
   std::optional<Answer> answer;  // a whole answer, sent by server after every stage saw it
   Timeline timeline;
   Outcome outcome;
+  RecordPlace record;
 };
 
 }  // namespace weir::exchange

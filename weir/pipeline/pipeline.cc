@@ -90,6 +90,10 @@ io::Task<Result<void>> Pipeline::handle(exchange::Exchange& exchange, exchange::
   }
   while (entered > 0)
     stages_[--entered]->after(exchange);
+  if (exchange.record.receipt) {
+    Result<void> settled = co_await exchange.record.receipt->settled(exchange.record.number, exchange.cancel);
+    if (outcome && !settled) outcome = std::move(settled);
+  }
   co_return outcome;
 }
 

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "weir/base/assert.h"
 #include "weir/pipeline/record/record_sink.h"
+#include "weir/pipeline/record/record_stage.h"
 #include "weir/pipeline/testing.h"
 
 namespace weir::pipeline {
@@ -215,9 +217,17 @@ TEST(Pipeline, TapsSeeDropAndReplaceEventsInOrder) {
 // ------------------------------------------------------------------------------ the real order
 
 struct TestSink final : RecordSink {
-  void begin(const Exchange&) override { ++begun; }
-  void record(const Exchange& exchange) override { statuses.push_back(exchange.outcome.status); }
+  Result<void> begin(Exchange&) override {
+    ++begun;
+    return result;
+  }
+  void record(Exchange& exchange) override {
+    statuses.push_back(exchange.outcome.status);
+    exchange.record = {.receipt = receipt, .number = 7};
+  }
   int begun = 0;
+  Result<void> result;
+  exchange::Receipt* receipt = nullptr;
   std::vector<int> statuses;
 };
 
@@ -252,6 +262,72 @@ TEST(MakeStages, RecordsAllAndReadsNoBodyOfAStranger) {
     EXPECT_EQ(sink.begun, 3);
     EXPECT_THAT(sink.statuses, ElementsAre(401, 400, 404));
     EXPECT_TRUE(steps.empty());
+  });
+}
+
+TEST(MakeStages, WhatCanNotBeRecordedIsRefusedBeforeItIsRead) {
+  run([](io::Loop& loop) -> Task<void> {
+    Settings settings;
+    settings.auth.anonymous = Anonymous::kAlways;
+    TestSink sink;
+    sink.result = fail(ErrorCode::kUnavailable, "no room", {}, "record_unavailable");
+    Steps steps;
+    TestClient client(steps);
+    Pipeline pipeline(make_stages(settings, sink, 1), client);
+    TestStream stream;
+    Asked asked(loop);
+    auto outcome = co_await pipeline.handle(asked.exchange, stream);
+    WEIR_ASSERT(!outcome);
+    EXPECT_EQ(outcome.error().reason, "record_unavailable");
+    EXPECT_EQ(asked.source.received, 0);
+    EXPECT_TRUE(steps.empty());
+    EXPECT_THAT(sink.statuses, ElementsAre(503));  // it is counted all the same
+  });
+}
+
+struct TestReceipt final : exchange::Receipt {
+  explicit TestReceipt(TestSink& s) : sink(s) {}
+  Task<Result<void>> settled(uint64_t number, io::Cancel&) override {
+    numbers.push_back(number);
+    recorded_before = sink.statuses.size();
+    co_return result;
+  }
+  TestSink& sink;
+  std::vector<uint64_t> numbers;
+  size_t recorded_before = 0;
+  Result<void> result;
+};
+
+TEST(Pipeline, AnAnswerEndsWhenItsRecordIsSettled) {
+  run([](io::Loop& loop) -> Task<void> {
+    TestSink sink;
+    TestReceipt receipt(sink);
+    sink.receipt = &receipt;
+    Steps steps;
+    TestClient client(steps);
+    std::vector<std::unique_ptr<Stage>> stages;
+    stages.push_back(std::make_unique<RecordStage>(sink));
+    Pipeline pipeline(std::move(stages), client);
+    TestStream stream;
+
+    Asked good(loop);
+    EXPECT_TRUE(co_await pipeline.handle(good.exchange, stream));
+    EXPECT_THAT(receipt.numbers, ElementsAre(7));
+    EXPECT_EQ(receipt.recorded_before, 1u);
+
+    // The answer may not end as a good one when its record is not kept.
+    receipt.result = fail(ErrorCode::kUnavailable, "no disk", {}, "record_unavailable");
+    Asked unsettled(loop);
+    auto outcome = co_await pipeline.handle(unsettled.exchange, stream);
+    WEIR_ASSERT(!outcome);
+    EXPECT_EQ(outcome.error().reason, "record_unavailable");
+
+    client.fails = true;  // what went wrong first is what the caller hears
+    Asked broken(loop);
+    outcome = co_await pipeline.handle(broken.exchange, stream);
+    WEIR_ASSERT(!outcome);
+    EXPECT_EQ(outcome.error().code, ErrorCode::kUpstream);
+    EXPECT_THAT(receipt.numbers, ElementsAre(7, 7, 7));
   });
 }
 

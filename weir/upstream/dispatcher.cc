@@ -61,6 +61,7 @@ io::Task<Result<void>> Dispatcher::call(exchange::Exchange& exchange, exchange::
     ++exchange.outcome.attempts;
     exchange.outcome.provider = target.provider;
     exchange.outcome.provider_model = target.model;
+    exchange.outcome.endpoint = {};
     outcome = co_await provider->call(exchange, target, stream, scope);
     if (outcome) {
       // A refusal that says "busy" or "broken" is passed on only when nobody is left to ask.

@@ -14,6 +14,12 @@ std::string host_header(const BaseUrl& url) {
   return host;
 }
 
+std::string address_of(const BaseUrl& url) {
+  if (url.scheme == BaseUrl::Scheme::kUnix) return url.host;
+  bool v6 = url.host.find(':') != std::string::npos;
+  return (v6 ? "[" + url.host + "]" : url.host) + ":" + std::to_string(url.port);
+}
+
 http::ClientOptions client_options(const EndpointOptions& options) {
   http::ClientOptions client;
   const BaseUrl& url = options.url;
@@ -48,6 +54,7 @@ std::string lower(std::string_view text) {
 
 Endpoint::Endpoint(io::Loop& loop, EndpointOptions options)
     : prefix_(options.url.path),
+      address_(address_of(options.url)),
       pool_(std::make_unique<http::ConnectionPool>(loop, client_options(options))) {
   fixed_ = "Host: " + host_header(options.url) +
            "\r\nUser-Agent: weir/" WEIR_VERSION "\r\nAccept-Encoding: identity\r\n";

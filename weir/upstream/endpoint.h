@@ -36,10 +36,13 @@ class Endpoint {
   std::string get_head(std::string_view path) const;
 
   http::ConnectionPool& pool() { return *pool_; }
+  /// host:port, or the path of its socket.
+  std::string_view address() const { return address_; }
 
  private:
   std::string fixed_;   // Host, Authorization, configured headers
   std::string prefix_;  // base path
+  std::string address_;
   std::unique_ptr<http::ConnectionPool> pool_;
 };
 

@@ -3,6 +3,9 @@
 // recorded.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "weir/exchange/exchange.h"
 
 namespace weir::pipeline {
@@ -10,8 +13,13 @@ namespace weir::pipeline {
 class RecordSink {
  public:
   virtual ~RecordSink() = default;
-  virtual void begin(const exchange::Exchange& exchange) = 0;   // it entered the pipeline
-  virtual void record(const exchange::Exchange& exchange) = 0;  // it is over
+  /// It entered the pipeline. Errors: kUnavailable, it could not be written down; record() follows all the
+  /// same.
+  virtual Result<void> begin(exchange::Exchange& exchange) = 0;
+  /// It is over. Sets exchange.record.
+  virtual void record(exchange::Exchange& exchange) = 0;
+  /// What keeps new exchanges from being written down, one sentence each; empty: nothing.
+  virtual std::vector<std::string> not_ready() const { return {}; }
 };
 
 }  // namespace weir::pipeline

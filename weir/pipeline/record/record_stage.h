@@ -12,7 +12,7 @@ class RecordStage final : public exchange::Stage {
   explicit RecordStage(RecordSink& sink) : sink_(sink) {}
   std::string_view name() const override { return "record"; }
   io::Task<Result<Flow>> before(exchange::Exchange& exchange) override {
-    sink_.begin(exchange);
+    if (auto begun = sink_.begin(exchange); !begun) co_return Unexpected(std::move(begun).error());
     co_return Flow::kOn;
   }
   void after(exchange::Exchange& exchange) override { sink_.record(exchange); }

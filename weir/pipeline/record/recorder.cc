@@ -5,6 +5,7 @@
 
 #include "weir/base/json_write.h"
 #include "weir/base/time_text.h"
+#include "weir/pipeline/record/event_of.h"
 
 namespace weir::pipeline {
 namespace {
@@ -39,27 +40,35 @@ class Line {
 }  // namespace
 
 Recorder::Recorder(io::Loop& loop, telemetry::Registry& registry, const RecordMetrics& metrics,
-                   LineSink line_sink)
-    : loop_(loop), cells_(registry, metrics), line_sink_(std::move(line_sink)) {}
+                   LineSink line_sink, EventLog* events)
+    : loop_(loop), cells_(registry, metrics), line_sink_(std::move(line_sink)), events_(events) {}
 
-void Recorder::begin(const Exchange&) {
+Result<void> Recorder::begin(Exchange& exchange) {
   cells_.begin();
+  if (!events_) return {};
+  return events_->enter(exchange.record);
 }
 
-void Recorder::record(const Exchange& exchange) {
+void Recorder::record(Exchange& exchange) {
   MonoTime end = loop_.now();
+  WallTime wall_end = loop_.wall_now();
   cells_.record(exchange, end);
   bool failed = exchange.outcome.error.has_value();
-  if (log_requests_ || failed) log(exchange, end);
+  if (log_requests_ || failed) log(exchange, end, wall_end);
+  if (events_) events_->leave(exchange.record, event_of(exchange, end, wall_end));
 }
 
-void Recorder::log(const Exchange& e, MonoTime end) {
+std::vector<std::string> Recorder::not_ready() const {
+  return events_ ? events_->not_ready() : std::vector<std::string>();
+}
+
+void Recorder::log(const Exchange& e, MonoTime end, WallTime wall_end) {
   const exchange::Timeline& t = e.timeline;
   bool failed = e.outcome.error.has_value();
   bool left = e.outcome.cancelled == io::CancelReason::kClientLeft;
   line_.clear();
   Line l(line_);
-  l.plain(R"({"time":)", now_.rfc3339(loop_.wall_now()));
+  l.plain(R"({"time":)", now_.rfc3339(wall_end));
   l.plain(R"(,"level":)", failed && !left ? "warn" : "info");
   l.plain(R"(,"message":"request","request_id":)", e.id);
   l.plain(R"(,"operation":)", exchange::name(e.operation));

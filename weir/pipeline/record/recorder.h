@@ -1,5 +1,5 @@
-// Recorder: turns one core's finished exchanges into metrics and a log line. Never sees message content: what
-// it writes are ids, names, times, counts and outcomes.
+// Recorder: turns one core's finished exchanges into metrics, a log line and a durable event. Never sees
+// message content: what it writes are ids, names, times, counts and outcomes.
 #pragma once
 
 #include <functional>
@@ -8,6 +8,7 @@
 
 #include "weir/base/time_text.h"
 #include "weir/io/loop.h"
+#include "weir/pipeline/record/event_log.h"
 #include "weir/pipeline/record/record_metrics.h"
 #include "weir/pipeline/record/record_sink.h"
 
@@ -18,18 +19,22 @@ class Recorder final : public RecordSink {
   /// Takes a whole line, newline included; answers how many lines were lost so far.
   using LineSink = std::function<uint64_t(std::string_view line)>;
 
-  Recorder(io::Loop& loop, telemetry::Registry& registry, const RecordMetrics& metrics, LineSink line_sink);
+  /// `events` outlives the recorder; nullptr: no durable record is kept.
+  Recorder(io::Loop& loop, telemetry::Registry& registry, const RecordMetrics& metrics, LineSink line_sink,
+           EventLog* events);
 
-  void begin(const exchange::Exchange& exchange) override;
-  void record(const exchange::Exchange& exchange) override;
+  Result<void> begin(exchange::Exchange& exchange) override;
+  void record(exchange::Exchange& exchange) override;
+  std::vector<std::string> not_ready() const override;
   void set_log_requests(bool on) { log_requests_ = on; }
 
  private:
-  void log(const exchange::Exchange& exchange, MonoTime end);
+  void log(const exchange::Exchange& exchange, MonoTime end, WallTime wall_end);
 
   io::Loop& loop_;
   RecordCells cells_;
   LineSink line_sink_;
+  EventLog* events_;
   std::string line_;
   TimeText now_;
   bool log_requests_ = true;

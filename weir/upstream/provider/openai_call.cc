@@ -294,6 +294,7 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
 io::Task<Result<void>> call_openai(Endpoint& endpoint, json::Parser& parser, exchange::Exchange& exchange,
                                    const exchange::Target& target, exchange::AnswerStream& stream,
                                    io::Cancel& cancel) {
+  exchange.outcome.endpoint = endpoint.address();
   json::Edits edits = wire::upstream_edits(exchange.request, target.model);
   std::vector<std::string_view> pieces = edits.pieces();
   std::string head =

@@ -1,0 +1,139 @@
+#include "weir/pipeline/record/event_log.h"
+
+#include <array>
+#include <utility>
+
+#include "weir/base/mutation.h"
+
+namespace weir::pipeline {
+namespace {
+
+using telemetry::Event;
+using telemetry::EventClass;
+using telemetry::EventRing;
+
+Error record_unavailable(std::string message) {
+  Error e =
+      make_error(ErrorCode::kUnavailable, "The gateway can not record this request right now; try again.", {},
+                 "record_unavailable");
+  e.message = std::move(message);
+  e.retry_after_s = 1;
+  return e;
+}
+
+// kEarlyAcknowledge: the event comes when the answer is long gone.
+class LateAppend final : io::Timer {
+ public:
+  LateAppend(io::Loop& loop, EventRing& ring, const Event& event) : ring_(ring) {
+    bytes_.resize(telemetry::encode(event, bytes_));
+    loop.arm(*this, milliseconds(100));
+  }
+
+ private:
+  void on_timer() override {
+    if (ring_.reserve()) ring_.append(*telemetry::decode(bytes_));
+    delete this;
+  }
+  EventRing& ring_;
+  std::vector<std::byte> bytes_ = std::vector<std::byte>(telemetry::kEventBytesMax);
+};
+
+}  // namespace
+
+EventMetrics register_event_metrics(telemetry::Registry& r) {
+  std::vector<double> seconds;
+  for (double bound = 0.0001; bound < 10; bound *= 2)
+    seconds.push_back(bound);
+  return {
+      .written = r.add_counter("weir_events_total", "Request records written into the ring.", {"class"}),
+      .dropped = r.add_counter("weir_events_dropped_total",
+                               "Request records lost because the ring had no place for them.", {"class"}),
+      .places = r.add_gauge("weir_event_ring_places", "Request records the rings have room for."),
+      .sync = r.add_histogram("weir_event_sync_seconds", "Time a sync of request records to the disk took.",
+                              {}, std::move(seconds)),
+      .sync_errors =
+          r.add_counter("weir_event_sync_errors_total", "Syncs of request records to the disk that failed."),
+  };
+}
+
+Result<std::unique_ptr<EventLog>> EventLog::open(io::Loop& loop, const std::string& path,
+                                                 const EventSettings& settings, telemetry::Registry& registry,
+                                                 const EventMetrics& metrics, GroupSync::Say say) {
+  TRY(auto file, loop.disk().map_file(path, static_cast<size_t>(settings.ring_bytes)));
+  auto log = make(loop, std::move(file), settings, registry, metrics, std::move(say));
+  if (!log) return fail_internal(ErrorCode::kIo, path + ": " + log.error().message);
+  return log;
+}
+
+Result<std::unique_ptr<EventLog>> EventLog::make(io::Loop& loop, std::unique_ptr<io::MappedFile> file,
+                                                 const EventSettings& settings, telemetry::Registry& registry,
+                                                 const EventMetrics& metrics, GroupSync::Say say) {
+  TRY(auto ring, EventRing::open(file->bytes()));
+  TRY_VOID(file->sync());  // its header, before the first event
+  std::unique_ptr<EventLog> log(
+      new EventLog(loop, std::move(file), std::move(ring), registry.add_shard(), metrics, std::move(say)));
+  log->set_settings(settings);
+  return log;
+}
+
+EventLog::EventLog(io::Loop& loop, std::unique_ptr<io::MappedFile> file, EventRing ring,
+                   telemetry::Shard& shard, const EventMetrics& metrics, GroupSync::Say say)
+    : loop_(loop),
+      file_(std::move(file)),
+      ring_(std::move(ring)),
+      written_{shard.series(metrics.written, {"usage"}), shard.series(metrics.written, {"telemetry"})},
+      dropped_{shard.series(metrics.dropped, {"usage"}), shard.series(metrics.dropped, {"telemetry"})},
+      sync_(loop, *file_, ring_, {shard.series(metrics.sync, {}), shard.series(metrics.sync_errors, {})},
+            std::move(say)) {
+  shard.series(metrics.places, {}).set(static_cast<double>(ring_.slots()));
+}
+
+void EventLog::set_settings(const EventSettings& settings) {
+  refuse_ = settings.when_full == WhenFull::kRefuse;
+  on_disk_ = settings.acknowledge == Acknowledge::kDisk;
+  sync_.set_delay(settings.sync);
+}
+
+Result<void> EventLog::enter(exchange::RecordPlace& place) {
+  if (refuse_ && on_disk_ && !sync_.trouble().empty())
+    return Unexpected(record_unavailable("events can not be synced: " + sync_.trouble()));
+  place.taken = ring_.reserve();
+  if (!place.taken && refuse_) return Unexpected(record_unavailable("the event ring is full"));
+  return {};
+}
+
+void EventLog::leave(exchange::RecordPlace& place, const Event& event) {
+  if (!std::exchange(place.taken, false)) return dropped_.of(event.event_class).add();
+  bool usage = event.event_class == EventClass::kUsage;
+  if (!usage && ring_.free_places() < ring_.slots() / 4) {
+    ring_.release();
+    return dropped_.of(event.event_class).add();
+  }
+  uint64_t number = write(event);
+  written_.of(event.event_class).add();
+  if (!usage) return;
+  sync_.changed(on_disk_);
+  if (!on_disk_) return;
+  // Where records are counted rather than refused, an answer waits for no disk that fails.
+  if (refuse_ || sync_.trouble().empty()) place = {.receipt = &sync_, .number = number};
+}
+
+uint64_t EventLog::write(const Event& event) {
+  if (WEIR_MUTATE(kEarlyAcknowledge)) {
+    ring_.release();
+    new LateAppend(loop_, ring_, event);
+    return 0;
+  }
+  uint64_t number = ring_.append(event);
+  if (WEIR_MUTATE(kDoubleRecord) && ring_.reserve()) ring_.append(event);
+  return number;
+}
+
+std::vector<std::string> EventLog::not_ready() const {
+  std::vector<std::string> reasons;
+  if (refuse_ && ring_.free_places() == 0) reasons.emplace_back("the event ring is full");
+  if (!sync_.trouble().empty()) reasons.push_back("events can not be synced: " + sync_.trouble());
+  return reasons;
+}
+
+}  // namespace weir::pipeline

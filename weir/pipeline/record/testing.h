@@ -1,0 +1,40 @@
+// For tests of the durable record: a mapped file in memory whose syncs can be held and made to fail.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "weir/io/disk.h"
+#include "weir/telemetry/event_ring.h"
+
+namespace weir::pipeline::testing {
+
+class TestFile final : public io::MappedFile {
+ public:
+  explicit TestFile(size_t slots)
+      : words_((telemetry::EventRing::kHeaderBytes + slots * telemetry::EventRing::kSlotBytes) / 8) {}
+  std::span<std::byte> bytes() override { return std::as_writable_bytes(std::span(words_)); }
+  Result<void> sync() override {
+    ++syncs;
+    syncs.notify_all();
+    held.wait(true);
+    if (fails) return fail_internal(ErrorCode::kIo, "input/output error");
+    return {};
+  }
+  void hold() { held = true; }
+  void let_go() {
+    held = false;
+    held.notify_all();
+  }
+
+  std::atomic<int> syncs{0};  // begun
+  std::atomic<bool> held{false};
+  std::atomic<bool> fails{false};
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
+}  // namespace weir::pipeline::testing
