@@ -25,7 +25,8 @@ int main(int argc, char** argv) {
   serve_command
       ->add_option("--models-dir", serve.models_dir, "folder of local models of the embedded default")
       ->excludes(config);
-  serve_command->add_option("--state-dir", serve.state_dir, "where the embedded default keeps its API key and records")
+  serve_command
+      ->add_option("--state-dir", serve.state_dir, "where the embedded default keeps its API key and records")
       ->excludes(config);
   serve_command->callback([&] {
     if (serve.config.empty() && !use_default) throw CLI::RequiredError("--config FILE or --default");

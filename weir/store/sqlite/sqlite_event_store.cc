@@ -95,8 +95,8 @@ Result<void> SqliteEventStore::set_up(const std::string& replica) {
     if (!row) return fail_internal(ErrorCode::kIo, fmt::format("{} is damaged: it has no name", db_->path()));
     replica_ = id.text(0);
   }
-  // A process that was killed between writing the log and syncing it left a transaction that this one reads as
-  // committed and a power cut would still take away. Nobody may free a ring's slots on that word: a commit
+  // A process that was killed between writing the log and syncing it left a transaction that this one reads
+  // as committed and a power cut would still take away. Nobody may free a ring's slots on that word: a commit
   // syncs the log, with all that stands before it. It has to change something, or SQLite writes nothing. (The
   // simulated disk found both.)
   return db_->execute("UPDATE replica SET openings = openings + 1");
