@@ -107,11 +107,10 @@ void ConnectAttempt::arrive() {
 }
 
 void ConnectAttempt::answer_with(What what, Duration after) {
-  lost_ = !net_.passes(*target_, from_);
-  if (lost_)
-    physics_.schedule(kGivenUpAfter, *this, kLost);
-  else
+  if (net_.passes(*target_, from_))
     physics_.schedule(after, *this, what);
+  else
+    physics_.schedule(kGivenUpAfter, *this, kLost);
 }
 
 void ConnectAttempt::happen(uint32_t what) {

@@ -81,7 +81,6 @@ class ConnectAttempt final : public Occurrence, public ListNode {
   std::unique_ptr<SimStream> stream_;  // from the moment the other side has it
   std::string failure_;
   bool ended_ = false;
-  bool lost_ = false;
   bool tls_mismatch_ = false;
   bool tls_failed_ = false;
 };

@@ -415,6 +415,62 @@ TEST(PartitionTest, ConnectionsAndTheirEndsDoNotPass) {
   EXPECT_EQ(failed_connects(world, 2, "connect_timeout"), 0);
 }
 
+TEST(PartitionTest, AnAnswerThatCannotComeBackIsLost) {
+  TestUniverse world;
+  world->partition(world.server_machine, world.client_machine, true);
+  EXPECT_EQ(failed_connects(world, 2, "connect_timeout"), 2);
+}
+
+TEST(PartitionTest, HealingOneWayLeavesTheOthersClosed) {
+  TestUniverse world;
+  Machine& third = world->add_machine("third", "10.0.0.3", 1);
+  third.boot();
+  Ends ends = connect_now(world);
+  world->partition(world.client_machine, world.server_machine, false);
+  world->partition(world.client_machine, third, false);
+  std::array<char, 10> buffer;
+  Answer wrote, got;
+  start_read(*ends.server, buffer, got);
+  start_write(*ends.client, "late", wrote);
+  world->run_for(seconds(1));
+  world->heal(third, world.client_machine);
+  world->run_for(seconds(1));
+  EXPECT_EQ(got.count, 0);
+  world->heal(world.client_machine, world.server_machine);
+  world->run_for(seconds(1));
+  EXPECT_EQ(got.result.bytes, 4u);
+}
+
+// A reset may overtake what was sent before it, and what arrived may be lost with it.
+TEST(FaultsTest, AResetLosesSomeBytes) {
+  int kept = 0, lost = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    TestUniverse world(seed);
+    Ends ends = connect_now(world);
+    Answer unread, sent, got, last;
+    start_write(*ends.client, "unread", unread);
+    world->run_for(seconds(1));
+    start_write(*ends.server, "sent", sent);
+    ends.server.reset();
+    std::array<char, 10> buffer;
+    world->run_for(seconds(1));
+    start_read(*ends.client, buffer, got);
+    world->run_for(seconds(1));
+    if (got.result.ok()) {
+      EXPECT_EQ(std::string_view(buffer.data(), got.result.bytes), "sent");
+      start_read(*ends.client, buffer, last);
+      world->run_for(seconds(1));
+      EXPECT_EQ(last.result.status, IoStatus::kReset);
+      ++kept;
+    } else {
+      EXPECT_EQ(got.result.status, IoStatus::kReset);
+      ++lost;
+    }
+  }
+  EXPECT_GT(kept, 10);
+  EXPECT_GT(lost, 60);
+}
+
 TEST(ThrottleTest, AReaderTakesItsTime) {
   TestUniverse world;
   Ends ends = connect_now(world);
