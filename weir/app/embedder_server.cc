@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "weir/base/json_write.h"
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
 
 namespace weir::app {
 namespace {

@@ -12,6 +12,24 @@ std::string_view name(Operation operation) {
       return "completion";
     case Operation::kEmbedding:
       return "embedding";
+    case Operation::kCountTokens:
+      return "count_tokens";
+  }
+  return "unknown";
+}
+
+std::string_view name(Dialect dialect) {
+  switch (dialect) {
+    case Dialect::kOpenAi:
+      return "openai";
+    case Dialect::kResponses:
+      return "responses";
+    case Dialect::kAnthropic:
+      return "anthropic";
+    case Dialect::kOllama:
+      return "ollama";
+    case Dialect::kGemini:
+      return "gemini";
   }
   return "unknown";
 }

@@ -24,8 +24,12 @@
 
 namespace weir::exchange {
 
-enum class Operation : uint8_t { kChat, kCompletion, kEmbedding };
-std::string_view name(Operation operation);  // "chat", "completion", "embedding"
+enum class Operation : uint8_t { kChat, kCompletion, kEmbedding, kCountTokens };
+std::string_view name(Operation operation);  // "chat", "completion", "embedding", "count_tokens"
+
+/// A family of wire formats (wire/wire.h). kResponses is OpenAI's second one.
+enum class Dialect : uint8_t { kOpenAi, kResponses, kAnthropic, kOllama, kGemini };
+std::string_view name(Dialect dialect);  // "openai", "responses", "anthropic", "ollama", "gemini"
 
 class Exchange;
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
 
 namespace weir::server {
 namespace {

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "weir/base/json_write.h"
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
 
 namespace weir::server {
 namespace {

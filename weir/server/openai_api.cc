@@ -5,7 +5,7 @@
 #include <charconv>
 
 #include "weir/server/body_source.h"
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
 
 namespace weir::server {
 namespace {
@@ -231,7 +231,7 @@ io::Task<void> OpenAiApi::models(std::shared_ptr<Services> services, http::Reque
     body = wire::models_body(entries, created);
   } else if (auto at = std::ranges::find(entries, id, &wire::ModelEntry::id); at != entries.end()) {
     body = wire::model_body(*at, created);
-  } else if (auto name = wire::check_model_name(id); !name) {
+  } else if (auto name = weir::wire::check_model_name(id); !name) {
     status = http_status(name.error().code);
     body = wire::error_body(name.error());
   } else {

@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "weir/base/utf8.h"
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
 #include "weir/wire/sse.h"
 
 namespace weir::upstream {

@@ -14,7 +14,7 @@
 #include "weir/http/testing.h"
 #include "weir/upstream/dispatcher.h"
 #include "weir/upstream/provider/openai_provider.h"
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
 
 namespace weir::upstream {
 namespace {

@@ -14,7 +14,7 @@
 #include "weir/http/testing.h"
 #include "weir/upstream/provider/local/local_provider.h"
 #include "weir/upstream/provider/local/supervisor.h"
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
 
 namespace weir::upstream {
 namespace {

@@ -16,10 +16,6 @@
 
 namespace weir::wire::openai {
 
-/// A model's name is an identifier: it goes into logs, metric labels and routes. Printable ASCII only, so
-/// that no name looks like another. Errors: kInvalidRequest.
-Result<void> check_model_name(std::string_view name);
-
 /// Parses `request.body`, checks what weir relies on and what would be unsafe to pass on (types and sane
 /// ranges of the known parameters; unknown ones pass through byte for byte), and fills the rest of `request`.
 /// Errors: kInvalidRequest naming the parameter.

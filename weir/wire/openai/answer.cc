@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "weir/base/json_write.h"
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
 
 namespace weir::wire::openai {
 namespace {

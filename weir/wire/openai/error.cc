@@ -1,5 +1,5 @@
 #include "weir/base/json_write.h"
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
 
 namespace weir::wire::openai {
 namespace {

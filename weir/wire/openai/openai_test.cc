@@ -1,6 +1,6 @@
 // The OpenAI wire: what is refused and how it is named, which bytes change on the way up, what the frames of
 // many model servers mean on the way down.
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
