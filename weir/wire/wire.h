@@ -1,10 +1,10 @@
 // Wire: one dialect, both ways. As the caller's dialect it reads requests and writes answers, as the model
 // server's it writes requests and reads answers; each is written once and serves server/ and upstream/ alike.
 //
-//   same dialect in and out:   caller's bytes -> upstream_edits -> model server; its events -> read_event ->
-//   relayed two dialects:              read_chat -> chat::Request -> write_chat; events -> StreamReader ->
-//   chat::Step
-//                              -> StreamWriter -> the caller
+//   same dialect in and out:   caller's bytes -> upstream_edits -> model server (relay_path); its events ->
+//                              read_event -> relayed
+//   two dialects:              read_chat -> chat::Request -> write_chat -> model server (path of kChat); its
+//                              events -> StreamReader -> chat::Step -> StreamWriter -> the caller
 //
 // A Wire is one object without state for the whole program. Nothing here does io or knows a clock.
 #pragma once
@@ -45,6 +45,7 @@ struct AnswerContext {
   std::string model;          // as the caller wrote it
   std::string id;             // the exchange's: "req_" + 24 hex digits
   int64_t created_s = 0;      // Unix time
+  int64_t created_ns = 0;     // beyond created_s, for dialects that say it
   bool usage_wanted = false;  // in the stream, where the dialect leaves the choice
   int64_t elapsed_ns = 0;     // of whole answers: since the request came (Ollama's total_duration)
 };
@@ -78,6 +79,9 @@ class StreamWriter : public chat::Sink {
  public:
   virtual ~StreamWriter() = default;
   std::string out;
+  /// Since the request came; its user sets it before it hands over an event's steps. For dialects whose
+  /// frames say the time.
+  int64_t elapsed_ns = 0;
 };
 
 class Wire {
@@ -108,6 +112,12 @@ class Wire {
 
   /// The path behind the base URL, query included.
   virtual std::string path(Operation operation, std::string_view model, bool stream) const = 0;
+  /// The path for a request of the same dialect whose bytes are relayed, where one operation has several
+  /// (Ollama's two kinds of embeddings). Requires: read_request() took it.
+  virtual std::string relay_path(Operation operation, const exchange::ModelRequest& request,
+                                 std::string_view model) const {
+    return path(operation, model, request.stream);
+  }
   virtual Framing framing() const { return Framing::kSse; }
   /// May the caller's header of this name (any case) go to a model server of the same dialect, beyond those
   /// that every dialect passes?
