@@ -22,11 +22,18 @@ std::optional<exchange::Usage> read_usage(const Value& v) {
   exchange::Usage usage;
   usage.input_tokens = count(v.raw, "prompt_tokens");
   usage.output_tokens = count(v.raw, "completion_tokens");
-  if (auto details = json::find_in(v.raw, "prompt_tokens_details"); details && details->type == Type::kObject)
+  if (auto details = json::find_in(v.raw, "prompt_tokens_details");
+      details && details->type == Type::kObject) {
     usage.cached_input_tokens = count(details->raw, "cached_tokens");
+    usage.cache_write_tokens = count(details->raw, "cache_write_tokens");
+    usage.input_audio_tokens = count(details->raw, "audio_tokens");
+    usage.input_image_tokens = count(details->raw, "image_tokens");
+  }
   if (auto details = json::find_in(v.raw, "completion_tokens_details");
-      details && details->type == Type::kObject)
+      details && details->type == Type::kObject) {
     usage.reasoning_tokens = count(details->raw, "reasoning_tokens");
+    usage.output_audio_tokens = count(details->raw, "audio_tokens");
+  }
   if (!usage.known()) return std::nullopt;
   return usage;
 }
@@ -106,6 +113,13 @@ EventFacts read_event(std::string_view data, bool look_for_output) {
     if (value != std::string_view::npos && data[value] == '"') ++facts.finished;
   }
   return facts;
+}
+
+std::string error_text(std::string_view data) {
+  auto value = json::find_in(data, "error");
+  if (!value || value->type == Type::kNull) value = json::find_in(data, "message");
+  if (value && value->type == Type::kObject) value = json::find_in(value->raw, "message");
+  return value ? value->as_string().value_or("").substr(0, 500) : "";
 }
 
 std::string without_usage(std::string_view data) {

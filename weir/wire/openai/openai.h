@@ -13,6 +13,7 @@
 #include "weir/base/json.h"
 #include "weir/base/result.h"
 #include "weir/exchange/exchange.h"
+#include "weir/wire/wire.h"
 
 namespace weir::wire::openai {
 
@@ -31,17 +32,6 @@ std::string error_body(const Error& error);
 /// The same as the last event of a stream that failed: `data: {...}\n\n`.
 std::string error_event(const Error& error);
 
-/// What one stream event says. Views into `data`.
-struct EventFacts {
-  bool done = false;        // [DONE]
-  bool error = false;       // an error object instead of a chunk
-  bool malformed = false;   // neither JSON object nor [DONE]
-  bool has_output = false;  // carries text, reasoning or a tool call
-  int finished = 0;         // choices that got their finish_reason
-  bool choices_empty = false;
-  std::optional<exchange::Usage> usage;
-  std::optional<json::Value> usage_value;  // present, maybe null
-};
 /// `look_for_output` false skips the (slower) look for output once the first token was seen.
 EventFacts read_event(std::string_view data, bool look_for_output);
 
@@ -50,6 +40,35 @@ std::string without_usage(std::string_view data);
 
 /// A whole answer (already validated JSON): its usage, if any.
 std::optional<exchange::Usage> usage_of(const json::Document& answer);
+
+/// What an error event says: {"error":{"message":...}}, {"error":"..."} or {"object":"error","message":...}.
+/// At most 500 bytes.
+std::string error_text(std::string_view data);
+
+// ---- between this wire and the canonical forms; as their namesakes of Wire
+
+Result<chat::Request> read_chat(Operation operation, const exchange::ModelRequest& request);
+std::string write_chat(const chat::Request& request, std::string_view model, chat::Losses& losses);
+Result<void> read_answer(const json::Document& answer, chat::Sink& sink);
+std::string write_answer(const AnswerContext& context, const chat::Answer& answer);
+std::unique_ptr<StreamReader> stream_reader();
+std::unique_ptr<StreamWriter> stream_writer(AnswerContext context);
+Result<EmbeddingRequest> read_embedding(const exchange::ModelRequest& request);
+std::string write_embedding_request(const EmbeddingRequest& request, std::string_view model,
+                                    chat::Losses& losses);
+Result<EmbeddingAnswer> read_embedding_answer(const json::Document& answer);
+std::string write_embedding(const AnswerContext& context, const exchange::ModelRequest& request,
+                            const EmbeddingAnswer& answer);
+
+/// "chatcmpl-..." or "cmpl-...", made of the exchange's id.
+std::string answer_id(const AnswerContext& context);
+/// {"prompt_tokens":...}
+void append_usage(std::string& out, const exchange::Usage& usage);
+chat::Finish finish_of(std::string_view finish_reason);
+std::string_view name_of(chat::Finish finish);
+
+/// This dialect as a Wire.
+const Wire& openai_wire();
 
 struct ModelEntry {
   std::string id;
