@@ -136,6 +136,7 @@ class Exchange {
   io::Cancel& cancel;  // requested when the caller leaves; every wait below takes it
   const Operation operation;
   RequestSource& source;
+  Dialect dialect = Dialect::kOpenAi;  // server: the caller's
 
   std::string id;           // server: ours, "req_" + 24 hex digits
   HeaderList headers;       // server: the caller's, borrowed for the request's life
@@ -147,6 +148,7 @@ class Exchange {
   ModelRequest request;
   Route route;
   exchange::Usage usage;         // upstream
+  std::string lossy;             // upstream: what a translation could not carry, for the caller ("seed, top_k")
   std::optional<Answer> answer;  // a whole answer, sent by server after every stage saw it
   Timeline timeline;
   Outcome outcome;

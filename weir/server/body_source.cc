@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 
-#include "weir/wire/openai/openai.h"
 
 namespace weir::server {
 namespace {
@@ -78,7 +77,7 @@ io::Task<Result<void>> BodySource::receive(exchange::Exchange& exchange) {
     CO_TRY(exchange.request.body, co_await request_.read_body(body_bytes_max_));
   }
   exchange.request.body_bytes = exchange.request.body.size();
-  co_return wire::openai::read_request(exchange.operation, parser_, exchange.request);
+  co_return wire_.read_request(exchange.operation, parser_, exchange.request);
 }
 
 }  // namespace weir::server

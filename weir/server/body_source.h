@@ -7,13 +7,14 @@
 #include "weir/base/json.h"
 #include "weir/exchange/exchange.h"
 #include "weir/http/server.h"
+#include "weir/wire/wire.h"
 
 namespace weir::server {
 
 class BodySource final : public exchange::RequestSource {
  public:
-  BodySource(http::Request& request, json::Parser& parser, size_t body_bytes_max)
-      : request_(request), parser_(parser), body_bytes_max_(body_bytes_max) {}
+  BodySource(http::Request& request, const wire::Wire& wire, json::Parser& parser, size_t body_bytes_max)
+      : request_(request), wire_(wire), parser_(parser), body_bytes_max_(body_bytes_max) {}
 
   /// Errors: kInvalidRequest naming the parameter or header at fault, kUnsupportedMedia (an unknown coding),
   /// kPayloadTooLarge (by the bytes that came or that they decode to), and those of Request::read_body.
@@ -21,6 +22,7 @@ class BodySource final : public exchange::RequestSource {
 
  private:
   http::Request& request_;
+  const wire::Wire& wire_;
   json::Parser& parser_;
   size_t body_bytes_max_;
 };

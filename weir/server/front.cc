@@ -27,27 +27,20 @@ io::Task<void> send_error(http::ResponseWriter& response, Error error, std::stri
 }  // namespace
 
 io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& response) {
+  using exchange::Dialect;
   using exchange::Operation;
-  enum class Route : uint8_t {
-    kNone,
-    kChat,
-    kCompletions,
-    kEmbeddings,
-    kModels,
-    kModel,
-    kHealth,
-    kReady,
-    kMetrics
-  };
+  enum class Route : uint8_t { kNone, kCall, kModels, kModel, kHealth, kReady, kMetrics };
   struct Row {
     std::string_view path;
     Route route;
     std::string_view method;
+    Dialect dialect = Dialect::kOpenAi;
+    Operation operation = Operation::kChat;
   };
   static constexpr Row kRoutes[] = {
-      {"/v1/chat/completions", Route::kChat, "POST"},
-      {"/v1/completions", Route::kCompletions, "POST"},
-      {"/v1/embeddings", Route::kEmbeddings, "POST"},
+      {"/v1/chat/completions", Route::kCall, "POST", Dialect::kOpenAi, Operation::kChat},
+      {"/v1/completions", Route::kCall, "POST", Dialect::kOpenAi, Operation::kCompletion},
+      {"/v1/embeddings", Route::kCall, "POST", Dialect::kOpenAi, Operation::kEmbedding},
       {"/v1/models", Route::kModels, "GET"},
       {"/health", Route::kHealth, "GET"},
       {"/ready", Route::kReady, "GET"},
@@ -75,16 +68,12 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
         found.method);
 
   switch (found.route) {
-    case Route::kChat:
-      return openai_.call(services_, request, response, Operation::kChat);
-    case Route::kCompletions:
-      return openai_.call(services_, request, response, Operation::kCompletion);
-    case Route::kEmbeddings:
-      return openai_.call(services_, request, response, Operation::kEmbedding);
+    case Route::kCall:
+      return models_.call(services_, request, response, wire::wire_of(found.dialect), found.operation);
     case Route::kModels:
-      return openai_.models(services_, request, response, {});
+      return models_.models(services_, request, response, {});
     case Route::kModel:
-      return openai_.models(services_, request, response, path.substr(11));
+      return models_.models(services_, request, response, path.substr(11));
     case Route::kHealth:
       return health(response);
     case Route::kReady:

@@ -47,6 +47,7 @@ struct AnswerContext {
   int64_t created_s = 0;      // Unix time
   int64_t created_ns = 0;     // beyond created_s, for dialects that say it
   bool usage_wanted = false;  // in the stream, where the dialect leaves the choice
+  std::string echo;           // Wire::echo() of the request
   int64_t elapsed_ns = 0;     // of whole answers: since the request came (Ollama's total_duration)
 };
 
@@ -99,6 +100,8 @@ class Wire {
   virtual Result<chat::Request> read_chat(Operation operation,
                                           const exchange::ModelRequest& request) const = 0;
   virtual Result<EmbeddingRequest> read_embedding(const exchange::ModelRequest& request) const = 0;
+  /// What an answer repeats of its request; goes to AnswerContext::echo before the request is let go.
+  virtual std::string echo(const exchange::ModelRequest&) const { return {}; }
   virtual std::string write_answer(const AnswerContext& context, const chat::Answer& answer) const = 0;
   virtual std::string write_embedding(const AnswerContext& context, const exchange::ModelRequest& request,
                                       const EmbeddingAnswer& answer) const = 0;

@@ -410,7 +410,7 @@ TEST(OpenAiAnswer, Usage) {
 
 // Real answers of many providers, with the numbers that another library reads off them.
 TEST(OpenAiAnswer, UsageOfRealAnswers) {
-  std::filesystem::path data = std::filesystem::path(__FILE__).parent_path() / "../../../shared/data";
+  std::filesystem::path data = std::filesystem::path(__FILE__).parent_path() / "../../../../shared/data";
   if (const char* dir = std::getenv("WEIR_DATA")) data = dir;
   std::ifstream file(data / "usage_payloads/usages.json");
   if (!file) GTEST_SKIP() << "skipped: no data";

@@ -1,4 +1,4 @@
-#include "weir/server/openai_api.h"
+#include "weir/server/model_api.h"
 
 #include <algorithm>
 #include <array>
@@ -6,11 +6,12 @@
 
 #include "weir/server/body_source.h"
 #include "weir/wire/openai/openai.h"
+#include "weir/wire/parameters.h"
 
 namespace weir::server {
 namespace {
 
-namespace wire = weir::wire::openai;
+namespace openai = wire::openai;
 
 std::string new_request_id(io::Random& random) {
   static constexpr char kHex[] = "0123456789abcdef";
@@ -107,13 +108,14 @@ class ResponseStream final : public exchange::AnswerStream {
 std::vector<Header> answer_headers(const exchange::Exchange& exchange, std::string_view content_type,
                                    const OwnedHeaders& passed) {
   std::vector<Header> headers;
-  headers.reserve(passed.size() + 6);
+  headers.reserve(passed.size() + 7);
   headers.push_back({"content-type", content_type});
   bool has_request_id = false;
   for (const auto& [name, value] : passed) {
     headers.push_back({name, value});
     has_request_id = has_request_id || name == "x-request-id";
   }
+  if (!exchange.lossy.empty()) headers.push_back({"x-weir-lossy", exchange.lossy});
   if (!has_request_id) headers.push_back({"x-request-id", exchange.id});
   headers.push_back({"x-weir-request-id", exchange.id});
   if (!exchange.outcome.provider.empty()) {
@@ -129,40 +131,41 @@ void ResponseStream::begin(int status, std::string_view content_type, const Owne
   response_.begin(status, all);
 }
 
-io::Task<void> send_error(http::ResponseWriter& response, const exchange::Exchange& exchange,
-                          const Error& error) {
+io::Task<void> send_error(http::ResponseWriter& response, const wire::Wire& wire,
+                          const exchange::Exchange& exchange, const Error& error) {
   OwnedHeaders extra;
   if (error.code == ErrorCode::kUnauthenticated) extra.emplace_back("www-authenticate", "Bearer");
   if (error.reason == "unsupported_content_encoding")
     extra.emplace_back("accept-encoding", http::kContentCodings);
   if (error.retry_after_s > 0) extra.emplace_back("retry-after", std::to_string(error.retry_after_s));
-  std::string body = wire::error_body(error);
+  std::string body = wire.error_body(error);
   co_await response.send(http_status(error.code), answer_headers(exchange, "application/json", extra), body);
 }
 
 }  // namespace
 
 // Nothing of the request was looked at but its path, and nothing is made for it: no id, no log line.
-io::Task<void> OpenAiApi::refuse(http::Request& request, http::ResponseWriter& response) {
+io::Task<void> ModelApi::refuse(const wire::Wire& wire, http::Request& request, http::ResponseWriter& response) {
   Admission::Refusal refusal = admission_.refusal(request.connections());
   request.rest(refusal.rest);
   std::string retry_after = std::to_string(refusal.error.retry_after_s);
   std::array<Header, 2> headers{Header{"content-type", "application/json"},
                                 Header{"retry-after", retry_after}};
-  std::string body = wire::error_body(refusal.error);
+  std::string body = wire.error_body(refusal.error);
   co_await response.send(http_status(refusal.error.code), headers, body);
 }
 
-io::Task<void> OpenAiApi::call(std::shared_ptr<Services> services, http::Request& request,
-                               http::ResponseWriter& response, exchange::Operation operation) {
+io::Task<void> ModelApi::call(std::shared_ptr<Services> services, http::Request& request,
+                               http::ResponseWriter& response, const wire::Wire& wire, exchange::Operation operation) {
   MonoTime received = loop_.now();
   Admission::Place place = admission_.enter(received);
   if (!place) {
-    co_await refuse(request, response);
+    co_await refuse(wire, request, response);
     co_return;
   }
-  BodySource source(request, parser_, static_cast<size_t>(services->settings().server.limits.body_bytes));
+  BodySource source(request, wire, parser_, static_cast<size_t>(services->settings().server.limits.body_bytes));
   exchange::Exchange exchange(loop_, request.cancel, operation, source);
+  exchange.dialect = wire.dialect();
   exchange.id = new_request_id(loop_.random());
   exchange.headers = request.head.headers;
   exchange.peer = request.peer;
@@ -176,9 +179,9 @@ io::Task<void> OpenAiApi::call(std::shared_ptr<Services> services, http::Request
   if (outcome && !exchange.answer && !response.started())
     outcome = fail_internal(ErrorCode::kInternal, "the pipeline ended without an answer");
   if (!outcome && !response.started()) {
-    co_await send_error(response, exchange, outcome.error());
+    co_await send_error(response, wire, exchange, outcome.error());
   } else if (!outcome) {
-    stream.pending() += wire::error_event(outcome.error());
+    stream.pending() += wire.error_event(outcome.error());
     co_await response.end(stream.pending());
   } else if (exchange.answer) {
     const exchange::Answer& answer = *exchange.answer;
@@ -189,7 +192,7 @@ io::Task<void> OpenAiApi::call(std::shared_ptr<Services> services, http::Request
   }
 }
 
-io::Task<void> OpenAiApi::models(std::shared_ptr<Services> services, http::Request& request,
+io::Task<void> ModelApi::models(std::shared_ptr<Services> services, http::Request& request,
                                  http::ResponseWriter& response, std::string_view id_in_path) {
   std::string id = percent_decoded(id_in_path);
   std::string request_id = new_request_id(loop_.random());
@@ -201,14 +204,14 @@ io::Task<void> OpenAiApi::models(std::shared_ptr<Services> services, http::Reque
   };
   auto principal = services->authenticate(request.head.headers, is_peer_local(request));
   if (!principal) {
-    std::string body = wire::error_body(principal.error());
+    std::string body = openai::error_body(principal.error());
     co_await send(http_status(principal.error().code), body);
     co_return;
   }
   const Settings& settings = services->settings();
-  std::vector<wire::ModelEntry> entries;
+  std::vector<openai::ModelEntry> entries;
   auto add = [&](const std::string& name, const std::string& owner) {
-    if (principal->may_use(name) && std::ranges::find(entries, name, &wire::ModelEntry::id) == entries.end())
+    if (principal->may_use(name) && std::ranges::find(entries, name, &openai::ModelEntry::id) == entries.end())
       entries.push_back({name, owner});
   };
   for (const ModelSettings& model : settings.models) {
@@ -228,15 +231,15 @@ io::Task<void> OpenAiApi::models(std::shared_ptr<Services> services, http::Reque
   std::string body;
   int status = 200;
   if (id.empty()) {
-    body = wire::models_body(entries, created);
-  } else if (auto at = std::ranges::find(entries, id, &wire::ModelEntry::id); at != entries.end()) {
-    body = wire::model_body(*at, created);
-  } else if (auto name = weir::wire::check_model_name(id); !name) {
+    body = openai::models_body(entries, created);
+  } else if (auto at = std::ranges::find(entries, id, &openai::ModelEntry::id); at != entries.end()) {
+    body = openai::model_body(*at, created);
+  } else if (auto name = wire::check_model_name(id); !name) {
     status = http_status(name.error().code);
-    body = wire::error_body(name.error());
+    body = openai::error_body(name.error());
   } else {
     status = 404;
-    body = wire::error_body(make_error(ErrorCode::kNotFound,
+    body = openai::error_body(make_error(ErrorCode::kNotFound,
                                        "The model '" + id + "' does not exist or this key may not use it.",
                                        "model", "model_not_found"));
   }

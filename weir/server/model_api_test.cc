@@ -1,6 +1,6 @@
 // The OpenAI API over real sockets, with a pipeline that does what each test says: what callers are told, and
 // who counts as a program on this machine.
-#include "weir/server/openai_api.h"
+#include "weir/server/model_api.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -146,7 +146,7 @@ Task<Result<void>> wait_for_cancel(Exchange& exchange, AnswerStream&) {
 
 // --------------------------------------------------------------------------------------- answers
 
-TEST(OpenAiApi, AnAnswerCarriesWhoGaveIt) {
+TEST(ModelApi, AnAnswerCarriesWhoGaveIt) {
   run([](Scene& s) -> Task<void> {
     s.services->does = receive_and_echo;
     Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
@@ -166,7 +166,7 @@ TEST(OpenAiApi, AnAnswerCarriesWhoGaveIt) {
   });
 }
 
-TEST(OpenAiApi, AStreamEndsWithItsLastEvents) {
+TEST(ModelApi, AStreamEndsWithItsLastEvents) {
   run([](Scene& s) -> Task<void> {
     s.services->does = stream_two;
     Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
@@ -179,7 +179,7 @@ TEST(OpenAiApi, AStreamEndsWithItsLastEvents) {
   });
 }
 
-TEST(OpenAiApi, AStreamThatFailsSaysSoAndEnds) {
+TEST(ModelApi, AStreamThatFailsSaysSoAndEnds) {
   run([](Scene& s) -> Task<void> {
     s.services->does = fail_late;
     Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
@@ -191,7 +191,7 @@ TEST(OpenAiApi, AStreamThatFailsSaysSoAndEnds) {
   });
 }
 
-TEST(OpenAiApi, ErrorsHaveTheirStatusAndHeaders) {
+TEST(ModelApi, ErrorsHaveTheirStatusAndHeaders) {
   run([](Scene& s) -> Task<void> {
     s.services->does = rate_limited;
     Reply limited = co_await s.client.ask(post("/v1/chat/completions", kChat));
@@ -217,7 +217,7 @@ TEST(OpenAiApi, ErrorsHaveTheirStatusAndHeaders) {
 }
 
 // What the head says of a body is judged before the body is read.
-TEST(OpenAiApi, TakesJsonAndSaysWhatElseItIsNot) {
+TEST(ModelApi, TakesJsonAndSaysWhatElseItIsNot) {
   run([](Scene& s) -> Task<void> {
     s.services->does = receive_and_echo;
     for (std::string good : {"application/json", "APPLICATION/JSON;charset=utf-8", "application/json ; a=b",
@@ -236,7 +236,7 @@ TEST(OpenAiApi, TakesJsonAndSaysWhatElseItIsNot) {
   });
 }
 
-TEST(OpenAiApi, TakesOneCodingOfABody) {
+TEST(ModelApi, TakesOneCodingOfABody) {
   run([](Scene& s) -> Task<void> {
     s.services->does = receive_and_echo;
     auto coded = [](std::string_view body, std::string header) {
@@ -263,7 +263,7 @@ TEST(OpenAiApi, TakesOneCodingOfABody) {
   });
 }
 
-TEST(OpenAiApi, RefusesHeadersThatWouldChooseTheModelServer) {
+TEST(ModelApi, RefusesHeadersThatWouldChooseTheModelServer) {
   run([](Scene& s) -> Task<void> {
     s.services->does = receive_and_echo;
     for (std::string name :
@@ -279,7 +279,7 @@ TEST(OpenAiApi, RefusesHeadersThatWouldChooseTheModelServer) {
   });
 }
 
-TEST(OpenAiApi, APipelineThatSaysNothingIsOurDefect) {
+TEST(ModelApi, APipelineThatSaysNothingIsOurDefect) {
   run([](Scene& s) -> Task<void> {
     s.services->does = nothing;
     Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
@@ -288,7 +288,7 @@ TEST(OpenAiApi, APipelineThatSaysNothingIsOurDefect) {
   });
 }
 
-TEST(OpenAiApi, ALeavingCallerIsToldNothing) {
+TEST(ModelApi, ALeavingCallerIsToldNothing) {
   run([](Scene& s) -> Task<void> {
     s.services->does = wait_for_cancel;
     co_await s.client.send(get("/health"));
@@ -302,7 +302,7 @@ TEST(OpenAiApi, ALeavingCallerIsToldNothing) {
 }
 
 // A reload swaps the services; a running request keeps its own.
-TEST(OpenAiApi, ARequestKeepsTheServicesItBeganWith) {
+TEST(ModelApi, ARequestKeepsTheServicesItBeganWith) {
   run([](Scene& s) -> Task<void> {
     s.services->does = wait_for_cancel;
     std::weak_ptr<TestServices> old = s.services;

@@ -1,0 +1,43 @@
+// OpenAI's Responses wire, as the caller's dialect for every model server, and relayed to one that speaks it.
+// Calls to server-side tools (web search, file search ...) exist only where the model server has them: across
+// dialects they are named as losses. What a caller stored under an id is the gateway's to remember, not this
+// wire's: read_request() leaves `previous_response_id` where it stands, and the earlier items come to
+// read_chat() as canonical messages in front of the new ones.
+#pragma once
+
+#include "weir/wire/wire.h"
+
+namespace weir::wire::responses {
+
+const Wire& responses_wire();
+
+/// "resp_" + the digits of the exchange's id.
+std::string response_id(const AnswerContext& context);
+
+/// The members of an answer that repeat the request, as JSON members with a comma in front of each.
+std::string echo_of(const exchange::ModelRequest& request);
+
+/// The parts of an answer as output items, and the answer they stand in.
+class ResponseText {
+ public:
+  explicit ResponseText(const AnswerContext& context) : context_(context) {}
+  /// {"id":"resp_...","object":"response",...}; `finish` nullopt: under way.
+  std::string response(const std::vector<chat::Part>& parts, std::optional<chat::Finish> finish,
+                       const exchange::Usage* usage) const;
+  /// `index`: the item's place in the output. `done` false: as it begins, without content.
+  std::string item(const chat::Part& part, size_t index, bool done) const;
+  std::string item_id(const chat::Part& part, size_t index) const;
+
+ private:
+  const AnswerContext& context_;
+};
+
+Result<void> read_request(Operation operation, json::Parser& parser, exchange::ModelRequest& request);
+Result<chat::Request> read_chat(const exchange::ModelRequest& request);
+std::string write_answer(const AnswerContext& context, const chat::Answer& answer);
+std::unique_ptr<StreamWriter> stream_writer(AnswerContext context);
+std::string error_event(const Error& error);
+std::optional<exchange::Usage> read_usage(const json::Value& usage);
+EventFacts read_event(const StreamFrame& frame, bool look_for_output);
+
+}  // namespace weir::wire::responses
