@@ -124,6 +124,14 @@ Task<Result<void>> fail_late(Exchange&, AnswerStream& stream) {
   co_return fail_internal(ErrorCode::kUpstream, "10.0.0.1 hung up");
 }
 
+Task<Result<void>> fail_at_the_end(Exchange&, AnswerStream& stream) {
+  stream.begin(200, "text/event-stream", {});
+  stream.event({"data: 1\n\n", "1"});
+  stream.event({"data: [DONE]\n\n", "[DONE]"});
+  co_await stream.flush();
+  co_return fail_internal(ErrorCode::kUpstream, "its record can not be kept");
+}
+
 Task<Result<void>> nothing(Exchange&, AnswerStream&) {
   co_return Result<void>{};
 }
@@ -187,6 +195,16 @@ TEST(OpenAiApi, AStreamThatFailsSaysSoAndEnds) {
     EXPECT_EQ(r.body,
               "data: 1\n\ndata: 2\n\ndata: {\"error\":{\"message\":\"The model server failed.\",\"type\":"
               "\"upstream_error\",\"param\":null,\"code\":\"upstream\"}}\n\n");
+    EXPECT_TRUE(r.complete);
+  });
+}
+
+TEST(OpenAiApi, AStreamThatFailsAtItsEndIsNotDone) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = fail_at_the_end;
+    Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
+    EXPECT_THAT(r.body, ::testing::StartsWith("data: 1\n\ndata: {\"error\":"));
+    EXPECT_THAT(r.body, ::testing::Not(HasSubstr("[DONE]")));
     EXPECT_TRUE(r.complete);
   });
 }
