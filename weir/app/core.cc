@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "weir/base/mutation.h"
+
 namespace weir::app {
 namespace {
 
@@ -92,7 +94,9 @@ io::Task<void> Core::drain(Duration bound) {
   // The bound cuts what is left; both ways end with no connection open.
   struct Bound final : io::Timer {
     explicit Bound(Core& c) : core(c) {}
-    void on_timer() override { core.cut(); }
+    void on_timer() override {
+      if (!WEIR_MUTATE(kEndlessDrain)) core.cut();
+    }
     Core& core;
   } too_late(*this);
   loop_.arm(too_late, bound);

@@ -6,6 +6,7 @@
 #include "weir/app/events_command.h"
 #include "weir/app/mock.h"
 #include "weir/app/serve.h"
+#include "weir/app/sim/command.h"
 
 int main(int argc, char** argv) {
   CLI::App app("weir: a self-hosted AI gateway and inference optimizer", "weir");
@@ -78,6 +79,20 @@ int main(int argc, char** argv) {
   auto* mock_command = app.add_subcommand("mock", "a scriptable model server for tests and demos");
   mock_command->add_option("--listen", mock_listen, "address")->capture_default_str();
   mock_command->callback([&] { exit_code = weir::app::run_mock(mock_listen); });
+
+  weir::app::sim::SimCommand sim;
+  auto* sim_command = app.add_subcommand(
+      "sim",
+      "simulate whole worlds (gateways, model servers, clients, faults) from seeds and check what must hold");
+  auto* seed = sim_command->add_option("--seed", sim.seed, "this one world");
+  auto* seeds = sim_command->add_option("--seeds", sim.seeds, "worlds A..B, both included")->excludes(seed);
+  auto* minutes =
+      sim_command->add_option("--minutes", sim.minutes, "fresh seeds for so long")->excludes(seed, seeds);
+  sim_command->add_option("--fresh", sim.fresh, "so many fresh seeds")->excludes(seed, seeds, minutes);
+  sim_command->add_flag("--trace", sim.trace, "tell what happens, a line each");
+  sim_command->add_flag("--keep-going", sim.keep_going, "go on after a failing seed");
+  sim_command->add_option("--mutation", sim.mutation, "plant a deliberate bug (builds with mutations only)");
+  sim_command->callback([&] { exit_code = weir::app::sim::run_sim(sim); });
 
   weir::app::EmbedderCommand embedder;
   auto* embedder_command =

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "weir/base/json_write.h"
@@ -22,6 +23,8 @@ struct MockServer::Script {
   int64_t text_bytes = 0;
   int64_t status = 200;
   int64_t after = 4;
+  int64_t text_seed = -1;
+  int64_t tag = -1;
   bool done = true;
   std::string usage = "final";
   std::string fault;
@@ -29,7 +32,26 @@ struct MockServer::Script {
   OwnedHeaders headers;
 
   void read(const json::Document& document);
+  /// The word of frame `index`.
+  std::string word(int64_t index) const {
+    if (text_seed >= 0) return mock_word(text_seed, index, text_bytes);
+    return text_bytes > 0 ? std::string(static_cast<size_t>(text_bytes), 'x') : " token";
+  }
+  std::string usage_json() const {
+    int64_t output = text_seed >= 0 ? frames : 20;
+    return fmt::format(R"("usage":{{"prompt_tokens":12,"completion_tokens":{},"total_tokens":{}}})", output,
+                       12 + output);
+  }
 };
+
+std::string mock_word(int64_t seed, int64_t index, int64_t bytes) {
+  uint64_t mixed = (static_cast<uint64_t>(seed) * 0x9e3779b97f4a7c15 + static_cast<uint64_t>(index)) *
+                   0xbf58476d1ce4e5b9;  // the words of two texts, and of two places, differ
+  std::string word = fmt::format(" {}-{:04x}", index, mixed >> 48);
+  if (word.size() < static_cast<size_t>(std::max<int64_t>(bytes, 0)))
+    word.append(static_cast<size_t>(bytes) - word.size(), 'x');
+  return word;
+}
 
 namespace {
 
@@ -42,9 +64,6 @@ std::string text(std::string_view object, std::string_view key, std::string_view
   auto v = json::find_in(object, key);
   return v && v->type == json::Type::kString ? *v->as_string() : std::string(otherwise);
 }
-
-constexpr std::string_view kUsage =
-    R"("usage":{"prompt_tokens":12,"completion_tokens":20,"total_tokens":32})";
 
 std::string frame(const std::string& model, std::string_view choices, std::string_view more = {}) {
   return fmt::format(
@@ -72,6 +91,8 @@ void MockServer::Script::read(const json::Document& document) {
   delay_ms = integer(mock->raw, "delay_ms", 0);
   first_frame_delay_ms = integer(mock->raw, "first_frame_delay_ms", 0);
   text_bytes = integer(mock->raw, "text_bytes", 0);
+  text_seed = integer(mock->raw, "text_seed", -1);
+  tag = integer(mock->raw, "tag", -1);
   status = integer(mock->raw, "status", 200);
   after = integer(mock->raw, "after", after);
   usage = text(mock->raw, "usage", usage);
@@ -105,12 +126,14 @@ io::Task<void> MockServer::serve(http::Request& request, http::ResponseWriter& r
   }
   ++requests_;
   ++open_;
-  co_await answer(request, response);
+  int64_t tag = -1;
+  co_await answer(request, response, tag);
   --open_;
+  if (watcher_ && tag >= 0) watcher_->on_call_end(tag, request.cancel.reason());
   if (request.cancel.reason() == io::CancelReason::kClientLeft) ++left_;
 }
 
-io::Task<void> MockServer::answer(http::Request& request, http::ResponseWriter& response) {
+io::Task<void> MockServer::answer(http::Request& request, http::ResponseWriter& response, int64_t& tag) {
   Script script;
   script.embedding = request.head.path.ends_with("/embeddings");
   script.completion =
@@ -124,6 +147,9 @@ io::Task<void> MockServer::answer(http::Request& request, http::ResponseWriter& 
     co_return;
   }
   script.read(*document);
+  tag = script.tag;
+  const Header* id = find_header(request.head.headers, "x-weir-request-id");
+  if (watcher_ && tag >= 0) watcher_->on_call(tag, id ? id->value : std::string_view());
   if (script.fault == "hang") {
     co_await pause(seconds(3600), request.cancel);
     co_return;
@@ -148,17 +174,16 @@ io::Task<void> MockServer::stream(const Script& script, http::Request& request,
                                                       : Duration(milliseconds(script.first_frame_delay_ms));
     if (!co_await pause(wait, request.cancel)) co_return;
   }
-  std::string word =
-      script.text_bytes > 0 ? std::string(static_cast<size_t>(script.text_bytes), 'x') : " token";
-  std::string content =
-      script.completion
-          ? fmt::format(R"({{"index":0,"text":"{}","finish_reason":null}})", word)
-          : fmt::format(R"({{"index":0,"delta":{{"content":"{}"}},"finish_reason":null}})", word);
-  std::string chunk = frame(script.model, content);
-  std::string first =
-      frame(script.model,
-            fmt::format(R"({{"index":0,"delta":{{"role":"assistant","content":"{}"}},"finish_reason":null}})",
-                        word));
+  auto chunk_of = [&](int64_t i) {
+    std::string word = script.word(i);
+    if (script.completion)
+      return frame(script.model, fmt::format(R"({{"index":0,"text":"{}","finish_reason":null}})", word));
+    std::string_view role = i == 0 ? R"("role":"assistant",)" : "";
+    return frame(
+        script.model,
+        fmt::format(R"({{"index":0,"delta":{{{}"content":"{}"}},"finish_reason":null}})", role, word));
+  };
+  std::string chunk;
   for (int64_t i = 0; i < script.frames; ++i) {
     if (i == script.after && !script.fault.empty()) {
       if (script.fault == "cut") co_return;  // the handler ends without end(): the connection is cut
@@ -175,8 +200,9 @@ io::Task<void> MockServer::stream(const Script& script, http::Request& request,
         co_return;
       }
     }
-    bool names_role = i == 0 && !script.completion;
-    if (!co_await response.write(names_role ? first : chunk)) co_return;
+    if (i < 2 || script.text_seed >= 0) chunk = chunk_of(i);  // all later ones are as the second
+    if (watcher_ && script.tag >= 0) watcher_->on_words(script.tag, i + 1);
+    if (!co_await response.write(chunk)) co_return;
     if (!co_await pause(milliseconds(script.frame_delay_ms), request.cancel)) co_return;
   }
   if (script.fault == "no_finish") {
@@ -187,9 +213,9 @@ io::Task<void> MockServer::stream(const Script& script, http::Request& request,
   std::string last = frame(script.model,
                            script.completion ? R"({"index":0,"text":"","finish_reason":"stop"})"
                                              : R"({"index":0,"delta":{},"finish_reason":"stop"})",
-                           with_finish ? "," + std::string(kUsage) : "");
+                           with_finish ? "," + script.usage_json() : "");
   if (script.usage == "final" && script.usage_wanted)
-    last += frame(script.model, "", "," + std::string(kUsage));
+    last += frame(script.model, "", "," + script.usage_json());
   if (script.fault != "no_done" && script.done) last += "data: [DONE]\n\n";
   co_await response.end(last);
 }
@@ -213,9 +239,12 @@ io::Task<void> MockServer::whole(const Script& script, http::Request&, http::Res
                           i ? "," : "", i);
     body += fmt::format(R"(],"model":"{}","usage":{{"prompt_tokens":5,"total_tokens":5}}}})", script.model);
   } else {
-    std::string content = script.text_bytes > 0
-                              ? std::string(static_cast<size_t>(script.text_bytes), 'x')
-                              : "A river is a natural stream of water that flows to a sea or a lake.";
+    std::string content;
+    for (int64_t i = 0; script.text_seed >= 0 && i < script.frames; ++i)
+      content += script.word(i);
+    if (script.text_seed < 0)
+      content = script.text_bytes > 0 ? script.word(0)
+                                      : "A river is a natural stream of water that flows to a sea or a lake.";
     std::string choice =
         script.completion
             ? fmt::format(R"({{"index":0,"text":"{}","finish_reason":"stop"}})", content)
@@ -224,7 +253,7 @@ io::Task<void> MockServer::whole(const Script& script, http::Request&, http::Res
                   content);
     body = fmt::format(
         R"({{"id":"chatcmpl-mock","object":"chat.completion","created":1700000000,"model":"{}","choices":[{}],{}}})",
-        script.model, choice, kUsage);
+        script.model, choice, script.usage_json());
   }
   if (script.fault == "cut_body") {
     response.begin(static_cast<int>(script.status), headers);

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "weir/app/config_file.h"
+#include "weir/app/config_watch.h"
 #include "weir/app/default_settings.h"
 #include "weir/app/gateway.h"
 #include "weir/io/net/runtime.h"
@@ -16,37 +17,6 @@ namespace {
 void complain(const Error& error) {
   fmt::print(stderr, "weir: {}\n", error.message);
 }
-
-// Follows the configuration file: by SIGHUP at once, by its size, time and inode every second. A file that
-// does not load leaves everything as it is.
-class ConfigWatch final : io::Timer {
- public:
-  ConfigWatch(io::Loop& loop, Gateway& gateway, std::string path)
-      : loop_(loop), gateway_(gateway), path_(std::move(path)), seen_(look()) {
-    loop_.arm(*this, seconds(1));
-  }
-  void reload() {
-    seen_ = look();
-    auto settings = load_settings(path_, loop_.disk(), loop_.processes());
-    if (settings)
-      gateway_.reload(*settings);
-    else
-      gateway_.log().error("the configuration is broken; the one before stays in force",
-                           {{"problems", settings.error().message}});
-  }
-
- private:
-  void on_timer() override {
-    if (auto now = look(); now != seen_) reload();
-    loop_.arm(*this, seconds(1));
-  }
-  io::Disk::FileInfo look() { return loop_.disk().stat(path_).value_or(io::Disk::FileInfo{}); }
-
-  io::Loop& loop_;
-  Gateway& gateway_;
-  const std::string path_;
-  io::Disk::FileInfo seen_;
-};
 
 std::string curl_line(const std::string& url, const std::string& model) {
   return fmt::format(

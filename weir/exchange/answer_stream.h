@@ -12,7 +12,8 @@ namespace weir::exchange {
 /// One event of a stream, in the dialect the caller speaks. Borrowed for the call.
 struct StreamEvent {
   std::string_view raw;   // all its bytes, framing included: what is relayed
-  std::string_view data;  // its payload: JSON, or "[DONE]"; empty for comments
+  std::string_view data;  // its payload: JSON, or "[DONE]"; empty for comments and translated events
+  bool last = false;      // tells the caller that the answer is whole: held back until all is well
 };
 
 class AnswerStream {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "weir/base/mutation.h"
 #include "weir/http/client_connection.h"
 
 namespace weir::http {
@@ -176,8 +177,9 @@ void ConnectionPool::give_back(ClientConnectionPtr connection, bool reusable) {
   if (reusable && !retired_) {
     connection.release()->rest();
   } else {
+    bool leak = WEIR_MUTATE(kLeakOnReset) && connection->inbox.status() == io::IoStatus::kReset;
     connection.reset();
-    --open_;
+    if (!leak) --open_;
   }
   wake_next();
 }

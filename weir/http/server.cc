@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "weir/base/mutation.h"
 #include "weir/http/http_date.h"
 #include "weir/http/server_connection.h"
 
@@ -165,16 +166,20 @@ io::Task<void> ServerConnection::take_rest() {
   idle_ = false;
 }
 
-// From here on the client's leaving is noticed at once.
+// From here on the client's leaving is noticed at once, also behind requests that it sent ahead, as far as
+// they fit into a kept buffer. Nobody looks at the inbox's bytes while a handler runs: they may move.
 void ServerConnection::watch() {
   inbox_.shrink();
+  if (!inbox_.reading() && inbox_.room() == 0 && inbox_.size() < Inbox::kKeptBytes)
+    inbox_.reserve(Inbox::kInitialBytes);
   inbox_.arm();
 }
 
 void ServerConnection::on_inbox(io::IoStatus status) {
   if (status == io::IoStatus::kOk)
-    inbox_.arm();  // pipelined bytes: go on watching while there is room
-  else if (request_scope_ && status != io::IoStatus::kCancelled)  // cancelled: we ended it ourselves
+    watch();                                                        // pipelined bytes
+  else if (request_scope_ && status != io::IoStatus::kCancelled &&  // cancelled: we ended it ourselves
+           !WEIR_MUTATE(kLostCancel))
     request_scope_->request(io::CancelReason::kClientLeft);
 }
 

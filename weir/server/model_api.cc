@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "weir/base/mutation.h"
 #include "weir/server/body_source.h"
 #include "weir/wire/openai/openai.h"
 #include "weir/wire/parameters.h"
@@ -81,27 +82,33 @@ bool is_peer_local(const http::Request& request) {
   return true;
 }
 
-// Collects events and writes them to the caller's connection.
+// Collects events and writes them to the caller's connection. The last one tells the caller that all is well, and
+// nobody reads on after it: it is held back until that is certain.
 class ResponseStream final : public exchange::AnswerStream {
  public:
   ResponseStream(http::ResponseWriter& response, const exchange::Exchange& exchange)
       : response_(response), exchange_(exchange) {}
 
   void begin(int status, std::string_view content_type, const OwnedHeaders& headers) override;
-  void event(exchange::StreamEvent event) override { pending_.append(event.raw); }
+  void event(exchange::StreamEvent event) override {
+    (event.last ? last_ : pending_).append(event.raw);
+  }
   io::Task<bool> flush() override {
-    if (pending_.empty()) co_return true;
+    if (pending_.empty() || WEIR_MUTATE(kEndlessBuffer)) co_return true;
     bool ok = co_await response_.write(pending_);
     pending_.clear();
     if (pending_.capacity() > 16 * 1024) pending_.shrink_to_fit();
     co_return ok;
   }
-  std::string& pending() { return pending_; }
+  /// What is still to be written when all went well, and when not.
+  std::string_view good_end() { return pending_.append(last_); }
+  std::string_view bad_end(std::string_view error_event) { return pending_.append(error_event); }
 
  private:
   http::ResponseWriter& response_;
   const exchange::Exchange& exchange_;
   std::string pending_;
+  std::string last_;
 };
 
 // The headers of an answer: the model server's that pass, ours, and who answered.
@@ -126,6 +133,7 @@ std::vector<Header> answer_headers(const exchange::Exchange& exchange, std::stri
 }
 
 void ResponseStream::begin(int status, std::string_view content_type, const OwnedHeaders& headers) {
+  if (WEIR_MUTATE(kResendAfterBytes) && response_.started()) return;
   std::vector<Header> all = answer_headers(exchange_, content_type, headers);
   all.push_back({"cache-control", "no-cache"});
   response_.begin(status, all);
@@ -181,14 +189,13 @@ io::Task<void> ModelApi::call(std::shared_ptr<Services> services, http::Request&
   if (!outcome && !response.started()) {
     co_await send_error(response, wire, exchange, outcome.error());
   } else if (!outcome) {
-    stream.pending() += wire.error_event(outcome.error());
-    co_await response.end(stream.pending());
+    co_await response.end(stream.bad_end(wire.error_event(outcome.error())));
   } else if (exchange.answer) {
     const exchange::Answer& answer = *exchange.answer;
     co_await response.send(answer.status, answer_headers(exchange, answer.content_type, answer.headers),
                            answer.body);
   } else {
-    co_await response.end(stream.pending());
+    co_await response.end(stream.good_end());
   }
 }
 

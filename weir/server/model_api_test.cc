@@ -112,7 +112,7 @@ Task<Result<void>> stream_two(Exchange& exchange, AnswerStream& stream) {
   stream.begin(200, "text/event-stream", {{"x-request-id", "req_model"}});
   stream.event({"data: 1\n\n", "1"});
   EXPECT_TRUE(co_await stream.flush());
-  stream.event({"data: [DONE]\n\n", "[DONE]"});
+  stream.event({"data: [DONE]\n\n", "[DONE]", true});
   co_return Result<void>{};
 }
 
@@ -122,6 +122,14 @@ Task<Result<void>> fail_late(Exchange&, AnswerStream& stream) {
   co_await stream.flush();
   stream.event({"data: 2\n\n", "2"});
   co_return fail_internal(ErrorCode::kUpstream, "10.0.0.1 hung up");
+}
+
+Task<Result<void>> fail_at_the_end(Exchange&, AnswerStream& stream) {
+  stream.begin(200, "text/event-stream", {});
+  stream.event({"data: 1\n\n", "1"});
+  stream.event({"data: [DONE]\n\n", "[DONE]", true});
+  co_await stream.flush();
+  co_return fail_internal(ErrorCode::kUpstream, "its record can not be kept");
 }
 
 Task<Result<void>> nothing(Exchange&, AnswerStream&) {
@@ -187,6 +195,16 @@ TEST(ModelApi, AStreamThatFailsSaysSoAndEnds) {
     EXPECT_EQ(r.body,
               "data: 1\n\ndata: 2\n\ndata: {\"error\":{\"message\":\"The model server failed.\",\"type\":"
               "\"upstream_error\",\"param\":null,\"code\":\"upstream\"}}\n\n");
+    EXPECT_TRUE(r.complete);
+  });
+}
+
+TEST(ModelApi, AStreamThatFailsAtItsEndIsNotDone) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = fail_at_the_end;
+    Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
+    EXPECT_THAT(r.body, ::testing::StartsWith("data: 1\n\ndata: {\"error\":"));
+    EXPECT_THAT(r.body, ::testing::Not(HasSubstr("[DONE]")));
     EXPECT_TRUE(r.complete);
   });
 }

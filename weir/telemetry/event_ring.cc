@@ -1,5 +1,6 @@
 // Layout. The header page: mark, version, slot size, slots and their CRC in its first sector; the drained
-// position alone in its second, so that no torn write can take both. Slots follow, each one sector: sequence
+// position alone in its second, so that no torn write can take both, with a check beside it: a torn position
+// that reads too high would pass over events that nobody stored. Slots follow, each one sector: sequence
 // number, CRC-32C (over sequence number, length and bytes), length, bytes.
 //
 // A slot that is used again first loses its number, then gets its bytes, then its new number: at every store
@@ -20,7 +21,9 @@ namespace {
 
 constexpr uint64_t kMark = 0x676e697272696577;  // "weirring"
 constexpr uint32_t kVersion = 1;
-constexpr size_t kDrainedAt = 512;
+constexpr size_t kDrainedAt = 512, kDrainedCheckAt = kDrainedAt + 8;
+// The check is the position times an odd number: one to one, and zeros are right.
+constexpr uint64_t kDrainedCheck = 0x9e3779b97f4a7c15;
 
 struct Header {
   uint64_t mark;
@@ -114,6 +117,10 @@ void EventRing::recover() {
     uint64_t n = number_at(memory_.data() + kHeaderBytes + i * kSlotBytes).load(std::memory_order_acquire);
     return n != 0 && (n - 1) % slots_ == i ? n : 0;
   };
+  uint64_t position = number_at(memory_.data() + kDrainedAt).load(std::memory_order_acquire);
+  uint64_t check = number_at(memory_.data() + kDrainedCheckAt).load(std::memory_order_acquire);
+  // A damaged position: as low as the slots allow, below; the store knows what it has.
+  if (check != position * kDrainedCheck) set_drained(1);
   uint64_t next = drained();
   for (size_t i = 0; i < slots_; ++i)
     if (uint64_t n = number_in(i); n >= next && !whole(slot(n), n).empty()) next = n + 1;
@@ -188,6 +195,8 @@ uint64_t EventRing::drained() const {
 
 void EventRing::set_drained(uint64_t sequence) {
   number_at(memory_.data() + kDrainedAt).store(sequence - 1, std::memory_order_release);
+  number_at(memory_.data() + kDrainedCheckAt)
+      .store((sequence - 1) * kDrainedCheck, std::memory_order_release);
 }
 
 uint64_t EventRing::read(uint64_t from, size_t events_max, std::vector<std::byte>& out, uint64_t& events,

@@ -281,6 +281,37 @@ TEST(EventRing, AnOldDrainedPositionIsCorrected) {
   EXPECT_EQ(read(again, 7).values, (std::vector<int64_t>{7, 8, 9, 10}));
 }
 
+// Torn anywhere between two positions, or garbage: never more than was drained, so that nothing is lost.
+TEST(EventRing, ADamagedDrainedPositionIsNotBelieved) {
+  constexpr size_t kAt = 512, kBytes = 16;
+  for (uint64_t first : {0x02, 0xff, 0x100, 0x1fe}) {
+    Memory before(8);
+    EventRing ring = opened(before);
+    ring.resume_at(first);
+    Memory after = before;
+    for (uint64_t n = 0; n < 8; ++n)
+      add(ring, n);
+    std::ranges::copy(before.bytes().subspan(EventRing::kHeaderBytes),
+                      after.bytes().begin() + EventRing::kHeaderBytes);
+    opened(after).set_drained(first + 3);
+    for (size_t cut = 0; cut <= kBytes; ++cut)
+      for (bool front_new : {false, true}) {
+        Memory torn = front_new ? before : after;
+        std::ranges::copy((front_new ? after : before).bytes().subspan(kAt, cut), torn.bytes().begin() + kAt);
+        EventRing left = opened(torn);
+        ASSERT_LE(left.drained(), first + 3) << "cut at " << cut;
+        ASSERT_EQ(left.next(), first + 8);
+        ASSERT_EQ(read(left, std::max(left.drained(), first + 3)).values,
+                  (std::vector<int64_t>{3, 4, 5, 6, 7}));
+      }
+    for (size_t at = 0; at < kBytes; ++at) {
+      Memory garbled = after;
+      garbled.bytes()[kAt + at] ^= std::byte{0x5A};
+      ASSERT_LE(opened(garbled).drained(), first + 3);
+    }
+  }
+}
+
 TEST(EventRing, GoesOnWhereTheStoreIs) {
   Memory memory(4);
   EventRing ring = opened(memory);

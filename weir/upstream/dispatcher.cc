@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "weir/base/mutation.h"
+
 namespace weir::upstream {
 namespace {
 
@@ -74,7 +76,9 @@ io::Task<Result<void>> Dispatcher::call(exchange::Exchange& exchange, exchange::
     }
     if (scope.reason() == io::CancelReason::kTotalTimeout) outcome = Unexpected(total_timeout());
     explain(outcome.error(), target.provider);
-    if (scope.requested() || exchange.outcome.streamed || !outcome.error().retryable) break;
+    bool settled = exchange.outcome.streamed || !outcome.error().retryable;
+    if (WEIR_MUTATE(kResendAfterBytes) && exchange.outcome.streamed) settled = false;
+    if (scope.requested() || settled) break;
   }
   exchange.timeline.last_byte = exchange.loop.now();
   co_return outcome;

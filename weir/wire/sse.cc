@@ -4,6 +4,8 @@
 
 #include <bit>
 
+#include "weir/base/mutation.h"
+
 namespace weir::wire {
 namespace {
 
@@ -128,6 +130,7 @@ void SseFramer::hold_tail() {
     return;
   }
   carry_.append(input_, begin_, at_ - begin_);
+  if (WEIR_MUTATE(kFramerSplit) && !carry_.empty()) carry_.pop_back();
   input_ = {};
   begin_ = at_ = 0;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "weir/base/mutation.h"
 #include "weir/base/utf8.h"
 #include "weir/wire/openai/openai.h"
 #include "weir/wire/sse.h"
@@ -181,7 +182,7 @@ struct Relay {
       exchange.outcome.streamed = true;
       exchange.outcome.status = head.status;
       stream.begin(head.status, "text/event-stream", passed_answer_headers(head.headers));
-      exchange.request.let_go();
+      if (!WEIR_MUTATE(kResendAfterBytes)) exchange.request.let_go();
     }
     bool hide_usage = facts.usage_value && !exchange.request.usage_wanted;
     // The frame exists only because we asked for it. (One with a null usage does not: Azure's first.)
@@ -243,7 +244,7 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
     if (piece.state == http::BodyReader::State::kNothing) {
       if (relay.token_seen || relay.done || relay.finished()) {  // an answer may have no token at all
         first_token.disarm();
-        if (relay.progressed)
+        if (relay.progressed && !WEIR_MUTATE(kLostTimer))
           exchange.loop.arm(idle, relay.done ? kEndGrace : Duration(target.timeouts.idle));
       }
       relay.progressed = false;
@@ -280,9 +281,15 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, exchange::Exchange& 
       co_return Unexpected(upstream_error("malformed_response", std::string(piece.what), !relay.begun));
     if (over) {
       if (relay.done || relay.finished()) co_return Result<void>{};
+      if (WEIR_MUTATE(kInventedDone) && relay.begun) {
+        relay.pass({"data: [DONE]\n\n", "[DONE]"});
+        co_return Result<void>{};
+      }
       co_return Unexpected(
           upstream_error("stream_cut", "the stream ended before the answer did", !relay.begun));
     }
+    // The time a slow client takes is not the model server's silence.
+    if (relay.progressed) idle.disarm();
     // After [DONE] only the end of the message is missing; the last events go out with it.
     if (!relay.done && relay.begun && !co_await stream.flush())
       co_return fail(ErrorCode::kCancelled, "the client left");
