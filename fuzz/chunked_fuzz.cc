@@ -1,22 +1,22 @@
-// The chunked framing, three ways: the decoder on one piece, on random pieces, and byte by byte give one
+// The chunked framing, three ways: the decoder on one piece, on drawn pieces, and byte by byte give one
 // verdict and one payload; a second reader, written over whole strings, agrees on what is accepted; and a
 // body that we frame from the input itself comes back whole.
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "fuzz/pieces.h"
 #include "weir/http/h1_codec.h"
 
 namespace {
 
+using weir::fuzz::Cage;
+using weir::fuzz::check;
+using weir::fuzz::Cuts;
 using weir::http::ChunkedDecoder;
 using weir::http::ParseState;
-
-void check(bool ok) {
-  if (!ok) std::abort();
-}
 
 struct Run {
   ParseState state = ParseState::kIncomplete;
@@ -27,27 +27,25 @@ struct Run {
   bool operator==(const Run&) const = default;
 };
 
-// `seed` 0: one piece; 1: single bytes; else random pieces of up to 16 bytes.
-Run run(std::string_view bytes, uint32_t seed) {
+void run(std::string_view bytes, Cuts::Kind kind, Run& r) {
+  static Cage cage;
   ChunkedDecoder decoder;
-  Run r;
+  Cuts cuts(kind, bytes);
+  r.state = ParseState::kIncomplete;
+  r.consumed = 0;
+  r.payload.clear();
+  r.what = {};
   while (r.state == ParseState::kIncomplete && r.consumed < bytes.size()) {
-    size_t n = bytes.size() - r.consumed;
-    if (seed == 1) n = 1;
-    if (seed > 1) {
-      seed = (seed * 1664525u + 1013904223u) | 2;
-      n = std::min<size_t>(n, 1 + (seed >> 28));
-    }
-    std::string piece(bytes.substr(r.consumed, n));
-    ChunkedDecoder::Step step = decoder.decode({piece.data(), piece.size()});
+    size_t n = cuts.next(bytes.size() - r.consumed);
+    std::span<char> piece = cage.put(bytes.substr(r.consumed, n));
+    ChunkedDecoder::Step step = decoder.decode(piece);
     check(step.consumed <= n && step.payload <= step.consumed);
     check(step.state != ParseState::kIncomplete || step.consumed == n);
-    r.payload.append(piece, 0, step.payload);
+    r.payload.append(piece.data(), step.payload);
     r.consumed += step.consumed;
     r.state = step.state;
     r.what = step.what;
   }
-  return r;
 }
 
 bool is_token(char c) {
@@ -104,8 +102,11 @@ struct Reference {
 };
 
 // Accepts or does not; nothing else. A line is cut at its CRLF first, then judged.
-Reference read_whole(std::string_view s) {
-  Reference r;
+const Reference& read_whole(std::string_view s) {
+  static Reference r;
+  r.complete = false;
+  r.consumed = 0;
+  r.payload.clear();
   size_t extensions = 0;
   size_t at = 0;
   auto cut_line = [&](std::string_view& line) {
@@ -122,7 +123,8 @@ Reference read_whole(std::string_view s) {
     if (digits == 0 || digits > 16 || !valid_extensions(line.substr(digits))) return r;
     if (line.size() > digits) extensions += line.size() - digits - 1;
     if (extensions > 16 * 1024 + r.payload.size()) return r;
-    uint64_t size = std::stoull(std::string(line.substr(0, digits)), nullptr, 16);
+    uint64_t size = 0;
+    std::from_chars(line.data(), line.data() + digits, size, 16);
     if (size >> 63 != 0) return r;
     if (size == 0) break;
     if (s.size() - at < size || s.size() - at - size < 2 || s.substr(at + size, 2) != "\r\n") return r;
@@ -144,40 +146,43 @@ Reference read_whole(std::string_view s) {
   return r;
 }
 
-std::string frame(std::string_view body, uint32_t seed) {
-  std::string out;
+void frame(std::string_view body, std::string& out) {
+  out.clear();
+  Cuts cuts(Cuts::Kind::kDrawn, body);
   while (!body.empty()) {
-    seed = seed * 1664525u + 1013904223u;
-    size_t n = std::min<size_t>(body.size(), 1 + (seed >> 26));
-    static constexpr char kHex[] = "0123456789abcdef";
-    std::string size;
-    for (size_t v = n; v != 0; v >>= 4)
-      size.insert(size.begin(), kHex[v & 15]);
-    out += size;
-    if (seed & 1) out += ";a=\"b\\\"\"";
+    size_t n = cuts.next(body.size());
+    char hex[16];
+    out.append(hex, std::to_chars(hex, hex + sizeof hex, n, 16).ptr);
+    if (n & 1) out += ";a=\"b\\\"\"";
     out += "\r\n";
     out += body.substr(0, n);
     out += "\r\n";
     body.remove_prefix(n);
   }
-  return out + "0\r\nx: y\r\n\r\n";
+  out += "0\r\nx: y\r\n\r\n";
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < 3) return 0;
-  uint32_t seed = static_cast<uint32_t>(data[0]) << 8 | data[1] | 2;
-  std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
-  Run whole = run(bytes, 0);
-  check(whole == run(bytes, seed));
-  check(whole == run(bytes, 1));
-  Reference reference = read_whole(bytes);
+  static Run whole, other;
+  std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  run(bytes, Cuts::Kind::kWhole, whole);
+  run(bytes, Cuts::Kind::kDrawn, other);
+  check(whole == other);
+  if (weir::fuzz::worth_byte_by_byte(bytes)) {
+    run(bytes, Cuts::Kind::kBytes, other);
+    check(whole == other);
+  }
+  const Reference& reference = read_whole(bytes);
   check(reference.complete == (whole.state == ParseState::kComplete));
   if (reference.complete) check(reference.consumed == whole.consumed && reference.payload == whole.payload);
 
-  std::string framed = frame(bytes, seed);
-  Run back = run(framed + "next", seed);
-  check(back.state == ParseState::kComplete && back.consumed == framed.size() && back.payload == bytes);
+  static std::string framed;
+  frame(bytes, framed);
+  size_t length = framed.size();
+  framed += "next";
+  run(framed, Cuts::Kind::kDrawn, other);
+  check(other.state == ParseState::kComplete && other.consumed == length && other.payload == bytes);
   return 0;
 }

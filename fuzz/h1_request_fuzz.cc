@@ -1,25 +1,23 @@
 // A request head: read in one piece, at splits chosen by the input, byte by byte, and through memory that
 // moves. All must give one verdict; an accepted head must keep the promises the rest of the house builds on.
+#include <charconv>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "fuzz/pieces.h"
 #include "weir/http/h1_codec.h"
 
 namespace {
 
+using weir::fuzz::Cage;
+using weir::fuzz::check;
+using weir::fuzz::Cuts;
 using weir::http::HeadLimits;
 using weir::http::HeadScanner;
 using weir::http::ParseOutcome;
 using weir::http::ParseState;
 using weir::http::RequestHead;
-
-void check(bool ok) {
-  if (!ok) std::abort();
-}
 
 // Small bounds, so that the fuzzer meets them.
 constexpr HeadLimits kLimits{.target_bytes_max = 48, .block_bytes_max = 400, .headers_max = 6};
@@ -29,8 +27,7 @@ struct Run {
   std::string story;
 };
 
-std::string story(const RequestHead& h) {
-  std::string s;
+void tell(const RequestHead& h, std::string& s) {
   auto add = [&s](std::string_view v) { s.append(v).push_back('\x01'); };
   for (std::string_view v : {h.method, h.target, h.path, h.query, h.host})
     add(v);
@@ -38,11 +35,11 @@ std::string story(const RequestHead& h) {
     add(f.name);
     add(f.value);
   }
-  add(h.content_length ? std::to_string(*h.content_length) : "-");
+  char digits[20];
+  if (h.content_length) s.append(digits, std::to_chars(digits, digits + 20, *h.content_length).ptr);
   s += static_cast<char>('0' + h.minor_version);
-  for (bool flag : {h.chunked, h.keep_alive, h.expect_continue})
+  for (bool flag : {h.content_length.has_value(), h.chunked, h.keep_alive, h.expect_continue})
     s += flag ? 'y' : 'n';
-  return s;
 }
 
 bool within(std::string_view part, std::string_view whole) {
@@ -78,26 +75,27 @@ void check_promises(const RequestHead& h, std::string_view bytes, size_t consume
     check(c > 0x20 && c < 0x7f && c != '#');
 }
 
-// Feeds growing prefixes; `steps` are their lengths. Every call sees a fresh copy of exactly those bytes.
-Run run(std::string_view bytes, const std::vector<size_t>& steps) {
+// Feeds growing prefixes, each in a place of its own; what an earlier call saw is gone.
+void run(std::string_view bytes, Cuts::Kind kind, Run& r) {
+  static Cage cages[2];
+  static RequestHead head;
   HeadScanner scanner(kLimits);
-  RequestHead head;
-  Run r;
-  std::vector<std::unique_ptr<char[]>> copies;
-  for (size_t n : steps) {
-    copies.push_back(std::make_unique<char[]>(n + 1));
-    bytes.copy(copies.back().get(), n);
-    if (copies.size() > 2) copies.erase(copies.begin());  // what an earlier call saw is gone
-    std::string_view seen(copies.back().get(), n);
+  Cuts cuts(kind, bytes);
+  r.outcome = {};
+  r.story.clear();
+  for (size_t n = 0, turn = 0; n < bytes.size(); turn ^= 1) {
+    n += cuts.next(bytes.size() - n);
+    std::span<char> piece = cages[turn].put(bytes.substr(0, n));
+    cages[turn ^ 1].clear();
+    std::string_view seen(piece.data(), n);
     r.outcome = scanner.request(seen, head);
     if (r.outcome.state == ParseState::kIncomplete) continue;
     if (r.outcome.state == ParseState::kComplete) {
       check_promises(head, seen, r.outcome.consumed);
-      r.story = story(head);
+      tell(head, r.story);
     }
-    return r;
+    return;
   }
-  return r;
 }
 
 void check_same(const Run& a, const Run& b) {
@@ -108,17 +106,14 @@ void check_same(const Run& a, const Run& b) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < 4) return 0;
-  uint32_t seed = static_cast<uint32_t>(data[0]) << 16 | static_cast<uint32_t>(data[1]) << 8 | data[2];
-  std::string_view bytes(reinterpret_cast<const char*>(data) + 3, size - 3);
-  std::vector<size_t> random, single;
-  for (size_t n = 1; n <= bytes.size(); ++n) {
-    single.push_back(n);
-    seed = seed * 1664525u + 1013904223u;
-    if (seed >> 28 == 0 || n == bytes.size()) random.push_back(n);
+  static Run whole, other;
+  std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  run(bytes, Cuts::Kind::kWhole, whole);
+  run(bytes, Cuts::Kind::kDrawn, other);
+  check_same(whole, other);
+  if (weir::fuzz::worth_byte_by_byte(bytes)) {
+    run(bytes, Cuts::Kind::kBytes, other);
+    check_same(whole, other);
   }
-  Run whole = run(bytes, {bytes.size()});
-  check_same(whole, run(bytes, random));
-  if (bytes.size() <= 512) check_same(whole, run(bytes, single));
   return 0;
 }

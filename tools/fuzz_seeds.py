@@ -3,14 +3,21 @@
 
 usage: fuzz_seeds.py TARGET --data DIR --out DIR
 
-Without the data the folder stays empty and the fuzzer starts from nothing, which is slower, not wrong.
+Without the data the folder stays empty and the fuzzer starts from nothing, which is slower, not wrong. Targets whose input
+is a list of choices (events, the ring) have no seeds.
 """
 import argparse
-import gzip
 import hashlib
 import json
 import pathlib
-import zlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "tests"))
+
+from codings import CODINGS  # noqa: E402
 
 SIZE_MAX = 64 * 1024
 
@@ -38,9 +45,23 @@ def json_texts(data):
             yield json.dumps(entry).encode()
 
 
+def openai_texts(data):
+    """Requests of each endpoint around small texts, and answers and events around real usages."""
+    yield from json_texts(data)
+    for text in list(json_texts(data))[:100]:
+        if len(text) < 400:
+            for key in (b"messages", b"prompt", b"input", b"stream_options", b"choices"):
+                yield b'{"model":"m","stream":true,"' + key + b'":' + text + b"}"
+    yield b'{"model":"m","messages":[{}],"stream":true,"stream_options":{"include_usage":false}}'
+    yield b'{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}'
+    yield b'{"error":{"message":"m"},"object":"error"}'
+
+
 def settings_texts(data):
     del data
-    yield from files(pathlib.Path(__file__).parent.parent / "deploy", "*.yaml")
+    yield from files(ROOT / "deploy", "*.yaml")
+    for page in files(ROOT / "docs", "*.md"):
+        yield from re.findall(rb"```yaml\n(.*?)```", page, re.DOTALL)
 
 
 def events(data):
@@ -59,11 +80,20 @@ def bodies(data):
 
 
 def coded_bodies(data):
-    """Bodies in the codings that Python can write; the first byte names the coding, the second the pieces."""
+    """Bodies in each coding; the first byte is its number in ContentCoding, the second says the pieces."""
     texts = [b"{}", b" " * 3000, *list(json_texts(data))[:50]]
     for number, text in enumerate(texts):
-        yield bytes([0, number]) + gzip.compress(text, mtime=0)
-        yield bytes([1, number]) + zlib.compress(text)
+        for coding, compress in enumerate(CODINGS.values()):
+            try:
+                yield bytes([coding, number]) + compress(text)
+            except OSError:  # no library of this coding here
+                continue
+
+
+def texts_of_strangers(data):
+    for path in (data / "security/payloads").glob("*.json"):
+        for text in json.loads(path.read_text(encoding="utf-8")):
+            yield text.encode(errors="replace")
 
 
 SOURCES = {
@@ -72,8 +102,11 @@ SOURCES = {
     "h1_response_fuzz": http_cases,
     "chunked_fuzz": bodies,
     "json_fuzz": json_texts,
+    "json_edit_fuzz": json_texts,
+    "openai_fuzz": openai_texts,
     "sse_fuzz": events,
     "settings_fuzz": settings_texts,
+    "wordpiece_fuzz": texts_of_strangers,
 }
 
 
