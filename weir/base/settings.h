@@ -143,7 +143,8 @@ struct LocalEmbeddingsSettings {
   friend bool operator==(const LocalEmbeddingsSettings&, const LocalEmbeddingsSettings&) = default;
 };
 
-enum class ProviderKind : uint8_t { kOpenAi, kLocal };
+/// Whose wire it speaks; kLocal: models that weir runs itself.
+enum class ProviderKind : uint8_t { kOpenAi, kLocal, kAnthropic, kOllama, kGemini };
 
 struct ProviderSettings {
   std::string name;

@@ -58,7 +58,7 @@ constexpr SettingsKey kKeys[] = {
     {"auth.keys", "models", kList, 1, 256, kOptional, ""},
 
     {"providers", "name", kString, 1, kNameBytes, kRequired, ""},
-    {"providers", "kind", kChoice, 0, 0, kRequired, "openai|local"},
+    {"providers", "kind", kChoice, 0, 0, kRequired, "openai|local|anthropic|ollama|gemini"},
     {"providers", "models", kList, 1, 256, kOptional, ""},
     {"providers", "base_url", kString, 1, 2048, kOptional, ""},
     {"providers", "api_key", kSecret, 1, 8192, kOptional, ""},

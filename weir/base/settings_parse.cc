@@ -74,6 +74,20 @@ bool contains(const Range& range, const Value& value, Projection projection = {}
   return std::ranges::find(range, value, projection) != std::ranges::end(range);
 }
 
+// Where a provider of this kind is unless the configuration says otherwise; empty: it must say.
+std::string_view standard_base_url(ProviderKind kind) {
+  switch (kind) {
+    case ProviderKind::kAnthropic:
+      return "https://api.anthropic.com";
+    case ProviderKind::kOllama:
+      return "http://127.0.0.1:11434";
+    case ProviderKind::kGemini:
+      return "https://generativelanguage.googleapis.com";
+    default:
+      return {};
+  }
+}
+
 constexpr const char* kNameFault = "must be printable ASCII without spaces, quotes, \\ or *";
 
 class Parser {
@@ -274,12 +288,15 @@ class Parser {
       entry.read_choice("kind", kind);
       if (!kind) continue;
       provider.kind = *kind;
-      if (provider.kind == ProviderKind::kOpenAi) {
+      if (provider.kind != ProviderKind::kLocal) {
         refuse(entry, {"chat", "embeddings"}, "only a provider of kind local has this");
-        if (!entry.has("base_url")) reader_.problem(entry.place(), "\"base_url\" is missing");
+        std::string_view standard = standard_base_url(provider.kind);
+        if (!entry.has("base_url") && standard.empty())
+          reader_.problem(entry.place(), "\"base_url\" is missing");
+        else if (!entry.has("base_url"))
+          provider.base_url = *BaseUrl::parse(standard);
       } else {
-        refuse(entry, {"base_url", "api_key", "headers", "ca_file"},
-               "only a provider of kind openai has this");
+        refuse(entry, {"base_url", "api_key", "headers", "ca_file"}, "a provider of kind local has none");
         if (!entry.has("chat") && !entry.has("embeddings"))
           reader_.problem(entry.place(), "\"chat\" or \"embeddings\" is missing");
       }

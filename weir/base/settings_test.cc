@@ -338,7 +338,7 @@ const Refusal kProviders[] = {
      {"f:1:66: providers[0].chat: must have at least one entry",
       "f:1:66: providers[0].chat: only a provider of kind local has this"}},
     {"providers:\n  - { name: p, kind: local, chat: { name: c, server: s, model: m }, api_key: x }\n",
-     {"f:2:78: providers[0].api_key: only a provider of kind openai has this"}},
+     {"f:2:78: providers[0].api_key: a provider of kind local has none"}},
     {"providers: [{ name: p, kind: openai, base_url: \"http://h\", api_key: \"${env:BAD}\" }]",
      {"f:1:69: providers[0].api_key: must be one line without control characters"}},
     {"providers: [{ name: p, kind: openai, base_url: \"http://h\", api_key: \"${env:EMPTY}\" }]",

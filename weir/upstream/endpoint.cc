@@ -37,7 +37,7 @@ http::ClientOptions client_options(const EndpointOptions& options) {
 
 // What a caller may say to the model server besides the body. Authorization, cookies, connection headers and
 // anything unknown stay here.
-constexpr std::string_view kCallerHeaders[] = {"traceparent", "tracestate", "idempotency-key", "openai-beta"};
+constexpr std::string_view kCallerHeaders[] = {"traceparent", "tracestate", "idempotency-key"};
 
 constexpr std::string_view kAnswerHeaders[] = {"retry-after",   "retry-after-ms",       "x-request-id",
                                                "request-id",    "openai-processing-ms", "openai-version",
@@ -58,22 +58,37 @@ Endpoint::Endpoint(io::Loop& loop, EndpointOptions options)
       pool_(std::make_unique<http::ConnectionPool>(loop, client_options(options))) {
   fixed_ = "Host: " + host_header(options.url) +
            "\r\nUser-Agent: weir/" WEIR_VERSION "\r\nAccept-Encoding: identity\r\n";
-  if (!options.api_key.empty())
-    fixed_.append("Authorization: Bearer ").append(options.api_key.reveal()).append("\r\n");
+  if (!options.api_key.empty()) {
+    if (options.key_header.empty())
+      fixed_.append("Authorization: Bearer ");
+    else
+      fixed_.append(options.key_header).append(": ");
+    fixed_.append(options.api_key.reveal()).append("\r\n");
+  }
   for (const UpstreamHeader& h : options.headers)
     fixed_.append(h.name).append(": ").append(h.value.reveal()).append("\r\n");
 }
 
-std::string Endpoint::post_head(std::string_view path, HeaderList caller_headers, std::string_view request_id,
-                                size_t content_length) const {
+std::string Endpoint::post_head(std::string_view path, HeaderList caller_headers, const wire::Wire& wire,
+                                bool relayed, std::string_view request_id, size_t content_length) const {
   std::string head;
   head.reserve(512);
+  auto add = [&](std::string_view name, std::string_view value) {
+    head.append(name).append(": ").append(value).append("\r\n");
+  };
   head.append("POST ").append(prefix_).append(path).append(" HTTP/1.1\r\n").append(fixed_);
-  head.append("Content-Type: application/json\r\nX-Weir-Request-Id: ").append(request_id);
-  head.append("\r\nContent-Length: ").append(std::to_string(content_length)).append("\r\n");
-  for (const Header& h : caller_headers)
-    for (std::string_view allowed : kCallerHeaders)
-      if (iequals(h.name, allowed)) head.append(allowed).append(": ").append(h.value).append("\r\n");
+  add("Content-Type", "application/json");
+  add("X-Weir-Request-Id", request_id);
+  add("Content-Length", std::to_string(content_length));
+  for (const Header& h : caller_headers) {
+    auto same = [&](std::string_view name) { return iequals(h.name, name); };
+    if (std::ranges::any_of(kCallerHeaders, same) || (relayed && wire.passes_header(h.name)))
+      add(h.name, h.value);
+  }
+  for (const Header& h : wire.default_headers()) {
+    bool given = relayed && wire.passes_header(h.name) && find_header(caller_headers, h.name);
+    if (!given) add(h.name, h.value);
+  }
   head.append("\r\n");
   return head;
 }
@@ -87,7 +102,8 @@ std::string Endpoint::get_head(std::string_view path) const {
 OwnedHeaders passed_answer_headers(HeaderList headers) {
   OwnedHeaders passed;
   for (const Header& h : headers) {
-    bool allowed = h.name.size() > 12 && iequals(h.name.substr(0, 12), "x-ratelimit-");
+    bool allowed = iequals(h.name.substr(0, 12), "x-ratelimit-") ||
+                   iequals(h.name.substr(0, 20), "anthropic-ratelimit-");
     for (std::string_view name : kAnswerHeaders)
       allowed = allowed || iequals(h.name, name);
     if (allowed && passed.size() < 32) passed.emplace_back(lower(h.name), h.value);

@@ -12,12 +12,14 @@
 #include "weir/base/settings.h"
 #include "weir/http/client.h"
 #include "weir/io/loop.h"
+#include "weir/wire/wire.h"
 
 namespace weir::upstream {
 
 struct EndpointOptions {
   BaseUrl url;
-  Secret api_key;                       // sent as "Authorization: Bearer"; empty: none
+  Secret api_key;                       // empty: none
+  std::string_view key_header;          // sent in this header; empty: as "Authorization: Bearer"
   std::vector<UpstreamHeader> headers;  // added to every request
   std::string ca_pem;            // trust these instead of the system's authorities; empty: the system's
   size_t connections_max = 256;  // of this core
@@ -28,10 +30,11 @@ class Endpoint {
  public:
   Endpoint(io::Loop& loop, EndpointOptions options);
 
-  /// The head of a POST of `content_length` bytes of JSON to base path + `path`, caller's allow-listed
-  /// headers included.
-  std::string post_head(std::string_view path, HeaderList caller_headers, std::string_view request_id,
-                        size_t content_length) const;
+  /// The head of a POST of `content_length` bytes of JSON to base path + `path`, with the caller's headers
+  /// that any dialect passes, with those of `wire` if the caller's request is `relayed` in it, and with the
+  /// wire's own.
+  std::string post_head(std::string_view path, HeaderList caller_headers, const wire::Wire& wire,
+                        bool relayed, std::string_view request_id, size_t content_length) const;
   /// The head of a GET.
   std::string get_head(std::string_view path) const;
 

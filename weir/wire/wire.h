@@ -125,6 +125,8 @@ class Wire {
   /// May the caller's header of this name (any case) go to a model server of the same dialect, beyond those
   /// that every dialect passes?
   virtual bool passes_header(std::string_view) const { return false; }
+  /// Headers that every request carries unless the caller's own of that name was passed.
+  virtual HeaderList default_headers() const { return {}; }
   /// The request as a model server of this dialect gets it when the caller spoke it too.
   virtual json::Edits upstream_edits(const exchange::ModelRequest& request, std::string_view model) const = 0;
   /// What this dialect cannot say goes to `losses` by its name in `request`'s terms ("seed", "tools.strict").
@@ -139,6 +141,10 @@ class Wire {
   /// What a same-dialect relay needs to know; `look_for_output` false skips the (slower) look for output once
   /// the first token was seen.
   virtual EventFacts read_event(const StreamFrame& frame, bool look_for_output) const = 0;
+  /// The server's words in an event that read_event() called an error.
+  virtual std::string event_error_text(const StreamFrame& frame) const = 0;
+  /// A frame whose facts had a usage_value, without it: `data: {...}\n\n`.
+  virtual std::string without_usage(const StreamFrame& frame) const { return std::string(frame.raw); }
   virtual std::optional<exchange::Usage> usage_of(const json::Document& answer) const = 0;
   /// The server's own words of a refusal's body; empty: it is not this dialect's error object.
   virtual std::string error_text(const json::Document& answer) const = 0;

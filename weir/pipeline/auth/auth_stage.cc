@@ -20,7 +20,7 @@ Result<std::string_view> presented_key(HeaderList headers) {
       if (h.value.size() < 7 || !iequals(h.value.substr(0, 7), "bearer ")) return wrong_key();
       found = h.value.substr(7);
       found.remove_prefix(std::min(found.find_first_not_of(' '), found.size()));
-    } else if (iequals(h.name, "api-key")) {
+    } else if (iequals(h.name, "api-key") || iequals(h.name, "x-api-key")) {  // Azure's clients, Anthropic's
       found = h.value;
     } else {
       continue;

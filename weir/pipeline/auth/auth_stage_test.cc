@@ -63,7 +63,9 @@ TEST(Auth, RefusesEverythingElse) {
   EXPECT_EQ(verdict(settings, {{"api-key", long_key}}), kWrong);
   EXPECT_EQ(verdict(settings_with({}), {{"api-key", "sk-1"}}), kWrong);
   EXPECT_EQ(verdict(settings, {}), "missing_api_key");
-  EXPECT_EQ(verdict(settings, {{"x-api-key", "sk-1"}}), "missing_api_key");
+  EXPECT_EQ(verdict(settings, {{"x-api-key", "sk-3"}}), kWrong);
+  EXPECT_EQ(verdict(settings, {{"x-api-key", "sk-1"}}), "name of sk-1");
+  EXPECT_EQ(verdict(settings, {{"x-goog-api-key", "sk-1"}}), "missing_api_key");
 }
 
 TEST(Auth, TwoCredentialsMustBeOne) {

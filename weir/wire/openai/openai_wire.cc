@@ -62,6 +62,13 @@ class OpenAiWire final : public Wire {
   EventFacts read_event(const StreamFrame& frame, bool look_for_output) const override {
     return openai::read_event(frame.data, look_for_output);
   }
+  std::string event_error_text(const StreamFrame& frame) const override {
+    return openai::error_text(frame.data);
+  }
+  std::string without_usage(const StreamFrame& frame) const override {
+    return openai::without_usage(frame.data);
+  }
+  bool passes_header(std::string_view name) const override { return iequals(name, "openai-beta"); }
   std::optional<exchange::Usage> usage_of(const json::Document& answer) const override {
     return openai::usage_of(answer);
   }

@@ -61,6 +61,11 @@ class ResponsesWire final : public Wire {
   EventFacts read_event(const StreamFrame& frame, bool look_for_output) const override {
     return responses::read_event(frame, look_for_output);
   }
+  std::string event_error_text(const StreamFrame& frame) const override {
+    if (auto response = json::find_in(frame.data, "response")) return openai::error_text(response->raw);
+    return openai::error_text(frame.data);
+  }
+  bool passes_header(std::string_view name) const override { return iequals(name, "openai-beta"); }
   std::optional<exchange::Usage> usage_of(const json::Document& answer) const override {
     const json::Value* usage = answer.find("usage");
     return usage ? read_usage(*usage) : std::nullopt;

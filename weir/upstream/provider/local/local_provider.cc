@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "weir/upstream/provider/openai_call.h"
+#include "weir/upstream/model_call.h"
 
 namespace weir::upstream {
 namespace {
@@ -125,7 +125,8 @@ io::Task<Result<void>> LocalProvider::call(exchange::Exchange& exchange, const e
     if (entry.model->name != target.model) continue;
     LocalModel::State state = entry.model->state();
     if (state == LocalModel::State::kReady)
-      co_return co_await call_openai(*entry.endpoint, parser_, exchange, target, stream, cancel);
+      co_return co_await call_model(*entry.endpoint, wire::wire_of(exchange::Dialect::kOpenAi), parser_,
+                                    exchange, target, stream, cancel);
     Error e = internal_error(ErrorCode::kUnavailable, entry.model->trouble());
     bool starting = state == LocalModel::State::kStarting;
     e.safe = fmt::format("The local model '{}' is {}; try again in a few seconds.", target.model,

@@ -1,6 +1,6 @@
 // Calls of model servers over real sockets, against a server that does what each test tells it: whole
 // answers, streams, refusals, cuts and silence; what passes in both directions and what must not.
-#include "weir/upstream/provider/openai_call.h"
+#include "weir/upstream/model_call.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 
 #include "weir/http/testing.h"
 #include "weir/upstream/dispatcher.h"
-#include "weir/upstream/provider/openai_provider.h"
+#include "weir/upstream/provider/remote_provider.h"
 #include "weir/wire/openai/openai.h"
 
 namespace weir::upstream {
@@ -161,7 +161,8 @@ struct Scene {
   }
   void add(EndpointOptions options, UpstreamTimeouts timeouts = {}) {
     names.push_back("p" + std::to_string(names.size()));
-    providers.push_back(std::make_unique<OpenAiProvider>(names.back(), loop, parser, std::move(options)));
+    providers.push_back(std::make_unique<RemoteProvider>(
+        names.back(), wire::wire_of(exchange::Dialect::kOpenAi), loop, parser, std::move(options)));
     timeouts_.push_back(timeouts);
   }
   Task<void> call() {
@@ -252,7 +253,8 @@ TEST(OpenAiCall, OperationsHaveTheirPaths) {
       Exchange e(s.loop, s.cancel, operation, s.source);
       e.request.body = json::PaddedBuffer(R"({"model":"m","input":"x","prompt":"x"})");
       EXPECT_TRUE(wire::openai::read_request(operation, s.request_parser, e.request));
-      EXPECT_TRUE(co_await call_openai(endpoint, s.parser, e, target, s.caller, s.cancel));
+      EXPECT_TRUE(co_await call_model(endpoint, wire::wire_of(exchange::Dialect::kOpenAi), s.parser, e,
+                                      target, s.caller, s.cancel));
     }
     EXPECT_THAT(model.paths, ::testing::ElementsAre("/v1/embeddings", "/v1/completions"));
   });
@@ -657,7 +659,8 @@ TEST(Endpoint, WritesItsHeads) {
     options.url = *BaseUrl::parse("https://[::1]:8443/openai/v1");
     options.headers.push_back({"x-org", Secret(std::string("o"))});
     Endpoint v6(loop, options);
-    std::string head = v6.post_head("/embeddings", {}, "req_1", 17);
+    std::string head =
+        v6.post_head("/embeddings", {}, wire::wire_of(exchange::Dialect::kOpenAi), true, "req_1", 17);
     EXPECT_TRUE(head.starts_with("POST /openai/v1/embeddings HTTP/1.1\r\nHost: [::1]:8443\r\n"));
     EXPECT_THAT(head, HasSubstr("\r\nx-org: o\r\n"));
     EXPECT_THAT(head, HasSubstr("\r\nContent-Length: 17\r\n"));

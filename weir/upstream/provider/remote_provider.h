@@ -1,5 +1,5 @@
-// Any server of the OpenAI kind at a configured base URL: OpenAI itself, vLLM, llama.cpp, LM Studio, Groq,
-// Together ...
+// Any model server at a configured base URL, in the wire it speaks: OpenAI and all of its kind (vLLM,
+// llama.cpp, LM Studio, Groq, Together ...), Anthropic, Ollama, Gemini.
 #pragma once
 
 #include <memory>
@@ -10,10 +10,11 @@
 
 namespace weir::upstream {
 
-class OpenAiProvider final : public Provider {
+class RemoteProvider final : public Provider {
  public:
-  OpenAiProvider(std::string name, io::Loop& loop, json::Parser& parser, EndpointOptions options)
-      : name_(std::move(name)), endpoint_(loop, std::move(options)), parser_(parser) {}
+  RemoteProvider(std::string name, const wire::Wire& wire, io::Loop& loop, json::Parser& parser,
+                 EndpointOptions options)
+      : name_(std::move(name)), wire_(wire), endpoint_(loop, std::move(options)), parser_(parser) {}
 
   std::string_view name() const override { return name_; }
   io::Task<Result<void>> call(exchange::Exchange& exchange, const exchange::Target& target,
@@ -22,6 +23,7 @@ class OpenAiProvider final : public Provider {
 
  private:
   const std::string name_;
+  const wire::Wire& wire_;
   Endpoint endpoint_;
   json::Parser& parser_;
 };

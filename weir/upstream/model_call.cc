@@ -1,0 +1,118 @@
+#include "weir/upstream/model_call.h"
+
+#include <fmt/format.h>
+
+#include "weir/upstream/stream_relay.h"
+#include "weir/upstream/upstream_error.h"
+#include "weir/upstream/whole_answer.h"
+
+namespace weir::upstream {
+namespace {
+
+namespace chat = exchange::chat;
+using exchange::Operation;
+
+// A request as it goes out: the edits own what is new, the exchange the rest; or all of it written anew.
+struct Outgoing {
+  explicit Outgoing(std::string_view document) : edits(document) {}
+  json::Edits edits;
+  std::string body;  // of a translation
+  std::string path;
+
+  std::vector<std::string_view> pieces() const {
+    return body.empty() ? edits.pieces() : std::vector<std::string_view>{body};
+  }
+};
+
+// The caller's request in the model server's dialect. Errors: kInvalidRequest, what that dialect can not
+// serve.
+Result<void> translate(ModelCall& model, Outgoing& out) {
+  exchange::Exchange& exchange = model.exchange;
+  const exchange::ModelRequest& request = exchange.request;
+  chat::Losses losses;
+  switch (exchange.operation) {
+    case Operation::kCountTokens:
+      return fail(ErrorCode::kInvalidRequest,
+                  fmt::format("The model '{}' has no token counting.", exchange.request.model), "model",
+                  "unsupported_operation");
+    case Operation::kEmbedding: {
+      TRY(wire::EmbeddingRequest asked, model.caller.read_embedding(request));
+      out.body = model.wire.write_embedding_request(asked, model.target.model, losses);
+      out.path = model.wire.path(Operation::kEmbedding, model.target.model, false);
+      break;
+    }
+    default: {
+      TRY(chat::Request asked, model.caller.read_chat(exchange.operation, request));
+      if (asked.logprobs.value_or(false)) losses.add("logprobs");  // the answer could not carry them back
+      asked.logprobs.reset();
+      asked.top_logprobs.reset();
+      model.choices = asked.answers.value_or(1);
+      out.body = model.wire.write_chat(asked, model.target.model, losses);
+      out.path = model.wire.path(Operation::kChat, model.target.model, request.stream);
+      break;
+    }
+  }
+  exchange.lossy.clear();
+  for (const std::string& field : losses.fields())
+    exchange.lossy += (exchange.lossy.empty() ? "" : ", ") + field;
+  WallTime now = exchange.loop.wall_now();
+  model.context.operation = exchange.operation;
+  model.context.model = request.model;
+  model.context.id = exchange.id;
+  model.context.created_s = now.unix_s();
+  model.context.created_ns = now.unix_ns % 1'000'000'000;
+  model.context.usage_wanted = request.usage_wanted;
+  model.context.echo = model.caller.echo(request);
+  return {};
+}
+
+Result<void> prepare(ModelCall& model, Outgoing& out) {
+  if (model.translated()) return translate(model, out);
+  const exchange::ModelRequest& request = model.exchange.request;
+  out.edits = model.wire.upstream_edits(request, model.target.model);
+  out.path = model.wire.relay_path(model.exchange.operation, request, model.target.model);
+  if (const json::Value* n = request.document.find("n")) model.choices = n->as_int().value_or(1);
+  model.exchange.lossy.clear();
+  return {};
+}
+
+bool is_stream(const wire::Wire& wire, const http::ResponseHead& head) {
+  bool lined = wire.framing() == wire::Framing::kNdjson;
+  return content_type_is(head, lined ? "application/x-ndjson" : "text/event-stream");
+}
+
+}  // namespace
+
+io::Task<Result<void>> call_model(Endpoint& endpoint, const wire::Wire& wire, json::Parser& parser,
+                                  exchange::Exchange& exchange, const exchange::Target& target,
+                                  exchange::AnswerStream& stream, io::Cancel& cancel) {
+  exchange.outcome.endpoint = endpoint.address();
+  ModelCall model{exchange, target, wire, wire::wire_of(exchange.dialect), parser, {}, 1};
+  http::ClientCall call(endpoint.pool());
+  {
+    Outgoing out(exchange.request.document.bytes);
+    CO_TRY_VOID(prepare(model, out));
+    std::vector<std::string_view> pieces = out.pieces();
+    size_t body_bytes = 0;
+    for (std::string_view piece : pieces)
+      body_bytes += piece.size();
+    std::string head =
+        endpoint.post_head(out.path, exchange.headers, wire, !model.translated(), exchange.id, body_bytes);
+    pieces.insert(pieces.begin(), head);
+    // A whole answer has its head only when the model is done: until then the total limit is the one that
+    // counts.
+    Duration headers = exchange.request.stream ? target.timeouts.headers : target.timeouts.total;
+    auto sent =
+        co_await call.send("POST", pieces, {target.timeouts.queue, target.timeouts.connect, headers}, cancel);
+    exchange.timeline.connected = call.connected_at();
+    if (!sent) co_return sent;
+  }  // a stream may last for minutes: what was sent is let go
+  exchange.timeline.first_byte = exchange.loop.now();
+
+  const http::ResponseHead& response = call.head();
+  if (exchange.request.stream && response.status >= 200 && response.status < 300 && is_stream(wire, response))
+    co_return co_await relay_stream(call, model, stream, cancel);
+  co_return co_await take_whole(call, model, stream, cancel);
+}
+
+}  // namespace weir::upstream

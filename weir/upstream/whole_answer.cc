@@ -1,0 +1,195 @@
+#include "weir/upstream/whole_answer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "weir/upstream/upstream_error.h"
+
+namespace weir::upstream {
+namespace {
+
+namespace chat = exchange::chat;
+
+constexpr size_t kWholeAnswerBytesMax = 64 << 20;
+
+// Retry-After in seconds; 0: none, or a date, which is not worth a calendar here.
+int retry_after_of(const http::ResponseHead& head) {
+  const Header* h = find_header(head.headers, "retry-after");
+  int s = 0;
+  if (h) std::from_chars(h->value.data(), h->value.data() + h->value.size(), s);
+  return std::clamp(s, 0, 86'400);
+}
+
+ErrorCode code_of(int status) {
+  switch (status) {
+    case 404:
+      return ErrorCode::kNotFound;
+    case 413:
+      return ErrorCode::kPayloadTooLarge;
+    case 429:
+      return ErrorCode::kRateLimited;
+    case 503:
+    case 529:
+      return ErrorCode::kUnavailable;
+    default:
+      return status < 500 ? ErrorCode::kInvalidRequest : ErrorCode::kUpstream;
+  }
+}
+
+// The model server's refusal as the caller sees it. Its own words pass (they speak of the caller's request);
+// but a refusal of the gateway's credentials is the gateway's failure, and says nothing about them. A server
+// that is busy or broken speaks of itself: its error is retryable, another target may be asked.
+Result<void> take_refusal(ModelCall& model, const http::ResponseHead& head, std::string&& body,
+                          const json::Document* document) {
+  exchange::Exchange& exchange = model.exchange;
+  int status = head.status;
+  if (status == 401 || status == 403) {
+    Error e =
+        upstream_error("upstream_credentials", fmt::format("answered {} to our credentials", status), true);
+    e.safe = "The model server refused the gateway's credentials.";
+    return Unexpected(std::move(e));
+  }
+  bool of_itself = status == 429 || status >= 500;
+  std::string words = document ? model.wire.error_text(*document) : "";
+  bool has_error_object = document && (!words.empty() || document->find("error"));
+  if (has_error_object && status >= 400) {
+    exchange::Answer answer{status, "application/json", passed_answer_headers(head.headers), std::move(body)};
+    if (model.translated()) {
+      Error e = make_error(code_of(status), words);
+      answer.status = http_status(e.code);
+      answer.body = model.caller.error_body(e);
+    }
+    exchange.answer = std::move(answer);
+    exchange.outcome.error =
+        upstream_error("upstream_status", fmt::format("answered status {}", status), of_itself);
+    return {};
+  }
+  Error e = upstream_error("upstream_status",
+                           fmt::format("answered status {} ({})", status, content_type_of(head)), true);
+  e.safe = fmt::format("The model server answered with status {}.", status);
+  if (status == 429) e.code = ErrorCode::kRateLimited;
+  if (status == 503) e.code = ErrorCode::kUnavailable;
+  if (status == 429 || status == 503) e.retry_after_s = retry_after_of(head);
+  return Unexpected(std::move(e));
+}
+
+Error malformed(const http::ResponseHead& head, const Error& why) {
+  return upstream_error("malformed_response",
+                        fmt::format("answered {} with something else than an answer ({}): {}", head.status,
+                                    content_type_of(head), why.message),
+                        true);
+}
+
+// A whole answer for a caller who asked for a stream.
+void push(ModelCall& model, const chat::Answer& answer, const http::ResponseHead& head,
+          exchange::AnswerStream& stream) {
+  class Push final : public chat::Sink {
+   public:
+    Push(wire::StreamWriter& w, exchange::Exchange& e, exchange::AnswerStream& s)
+        : writer_(w), exchange_(e), stream_(s) {}
+    void take(const chat::Step& step) override {
+      writer_.take(step);
+      if (writer_.out.empty()) return;
+      ++exchange_.outcome.events;
+      exchange_.outcome.answer_bytes += writer_.out.size();
+      stream_.event({writer_.out, {}, step.kind == chat::Step::Kind::kEnd});
+      writer_.out.clear();
+    }
+
+   private:
+    wire::StreamWriter& writer_;
+    exchange::Exchange& exchange_;
+    exchange::AnswerStream& stream_;
+  };
+  exchange::Exchange& exchange = model.exchange;
+  exchange.outcome.streamed = true;
+  exchange.outcome.status = head.status;
+  stream.begin(head.status, model.caller.stream_content_type(), passed_answer_headers(head.headers));
+  auto writer = model.caller.stream_writer(model.context);
+  Push sink(*writer, exchange, stream);
+  chat::replay(answer, sink);
+}
+
+// The answer as the caller reads it.
+Result<void> translate(ModelCall& model, const http::ResponseHead& head, const json::Document& document,
+                       exchange::AnswerStream& stream) {
+  exchange::Exchange& exchange = model.exchange;
+  exchange::Answer answer{head.status, "application/json", passed_answer_headers(head.headers), {}};
+  if (exchange.operation == exchange::Operation::kEmbedding) {
+    auto vectors = model.wire.read_embedding_answer(document);
+    if (!vectors) return Unexpected(malformed(head, vectors.error()));
+    exchange.usage.merge(vectors->usage);
+    answer.body = model.caller.write_embedding(model.context, exchange.request, *vectors);
+  } else {
+    chat::Collector collected;
+    if (auto read = model.wire.read_answer(document, collected); !read)
+      return Unexpected(malformed(head, read.error()));
+    exchange.usage.merge(collected.answer.usage);
+    if (exchange.request.stream) {
+      push(model, collected.answer, head, stream);
+      return {};
+    }
+    answer.body = model.caller.write_answer(model.context, collected.answer);
+  }
+  exchange.answer = std::move(answer);
+  return {};
+}
+
+}  // namespace
+
+io::Task<Result<void>> take_whole(http::ClientCall& call, ModelCall& model, exchange::AnswerStream& stream,
+                                  io::Cancel& cancel) {
+  exchange::Exchange& exchange = model.exchange;
+  const http::ResponseHead& head = call.head();
+  http::BodyReader& body = call.body();
+  io::Cancel scope(cancel);
+  io::Timeout idle(scope, io::CancelReason::kIdleTimeout);
+
+  std::string bytes;
+  if (body.has_length()) {
+    if (body.length_left() > kWholeAnswerBytesMax)
+      co_return Unexpected(upstream_error("malformed_response", "the answer is too large", false));
+    bytes.reserve(static_cast<size_t>(body.length_left()) + json::kPadding);
+  }
+  for (;;) {
+    http::BodyReader::Piece piece = body.take();
+    bytes.append(piece.bytes);
+    if (piece.state == http::BodyReader::State::kEnd) break;
+    if (piece.state == http::BodyReader::State::kMalformed)
+      co_return Unexpected(upstream_error("malformed_response", std::string(piece.what), true));
+    if (piece.state == http::BodyReader::State::kTruncated)
+      co_return Unexpected(upstream_error("stream_cut", "the connection closed inside the answer", true));
+    if (bytes.size() > kWholeAnswerBytesMax)
+      co_return Unexpected(upstream_error("malformed_response", "the answer is too large", false));
+    if (piece.state == http::BodyReader::State::kData) continue;
+    exchange.loop.arm(idle, model.target.timeouts.idle);
+    co_await body.inbox().more(scope);
+    if (scope.requested()) co_return Unexpected(scope_error(scope));
+  }
+  idle.disarm();
+
+  bytes.reserve(bytes.size() + json::kPadding);
+  auto document = model.parser.parse(bytes);
+  bool is_object = document && document->type == json::Type::kObject;
+  if (head.status < 200 || head.status >= 300)
+    co_return take_refusal(model, head, std::move(bytes), is_object ? &*document : nullptr);
+  if (!is_object)
+    co_return Unexpected(
+        upstream_error("malformed_response",
+                       fmt::format("answered {} with something that is not a JSON object ({})", head.status,
+                                   content_type_of(head)),
+                       true));
+  exchange.timeline.first_token = exchange.loop.now();
+  if (model.translated()) {
+    model.context.elapsed_ns = (exchange.loop.now() - exchange.timeline.received).count();
+    co_return translate(model, head, *document, stream);
+  }
+  if (auto usage = model.wire.usage_of(*document)) exchange.usage.merge(*usage);
+  exchange.answer = exchange::Answer{head.status, "application/json", passed_answer_headers(head.headers),
+                                     std::move(bytes)};
+  co_return Result<void>{};
+}
+
+}  // namespace weir::upstream
