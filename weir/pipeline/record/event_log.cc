@@ -136,4 +136,9 @@ std::vector<std::string> EventLog::not_ready() const {
   return reasons;
 }
 
+std::vector<std::string> EventLog::warnings() const {
+  if (refuse_ || ring_.free_places() > 0) return {};
+  return {"the event ring is full: requests pass without a record"};
+}
+
 }  // namespace weir::pipeline
