@@ -92,6 +92,7 @@ void EventLog::set_settings(const EventSettings& settings) {
   refuse_ = settings.when_full == WhenFull::kRefuse;
   on_disk_ = settings.acknowledge == Acknowledge::kDisk;
   sync_.set_delay(settings.sync);
+  sync_.set_strict(refuse_);
 }
 
 Result<void> EventLog::enter(exchange::RecordPlace& place) {
