@@ -77,8 +77,8 @@ int retry_after_of(const http::ResponseHead& head) {
 // The model server's refusal as the caller sees it. Its own error object passes (it speaks of the caller's
 // request); but a refusal of the gateway's credentials is the gateway's failure, and says nothing about them.
 // A server that is busy or broken speaks of itself: its error is retryable, another target may be asked.
-Result<void> take_refusal(exchange::Exchange& exchange, const http::ResponseHead& head,
-                          const json::PaddedBuffer& body, const json::Document* document) {
+Result<void> take_refusal(exchange::Exchange& exchange, const http::ResponseHead& head, std::string&& body,
+                          const json::Document* document) {
   int status = head.status;
   bool has_error_object = document && document->find("error");
   if (status == 401 || status == 403) {
@@ -89,8 +89,7 @@ Result<void> take_refusal(exchange::Exchange& exchange, const http::ResponseHead
   }
   OwnedHeaders passed = passed_answer_headers(head.headers);
   if (has_error_object && status >= 400) {
-    exchange.answer =
-        exchange::Answer{status, "application/json", std::move(passed), std::string(body.view())};
+    exchange.answer = exchange::Answer{status, "application/json", std::move(passed), std::move(body)};
     exchange.outcome.error = upstream_error("upstream_status", fmt::format("answered status {}", status),
                                             status == 429 || status >= 500);
     return {};
@@ -111,11 +110,11 @@ io::Task<Result<void>> take_whole(http::ClientCall& call, json::Parser& parser, 
   io::Cancel scope(cancel);
   io::Timeout idle(scope, io::CancelReason::kIdleTimeout);
 
-  json::PaddedBuffer bytes;
+  std::string bytes;
   if (body.has_length()) {
     if (body.length_left() > kWholeAnswerBytesMax)
       co_return Unexpected(upstream_error("malformed_response", "the answer is too large", false));
-    bytes.reserve(static_cast<size_t>(body.length_left()));
+    bytes.reserve(static_cast<size_t>(body.length_left()) + json::kPadding);
   }
   for (;;) {
     http::BodyReader::Piece piece = body.take();
@@ -134,10 +133,11 @@ io::Task<Result<void>> take_whole(http::ClientCall& call, json::Parser& parser, 
   }
   idle.disarm();
 
-  auto document = parser.parse(bytes.view());
+  bytes.reserve(bytes.size() + json::kPadding);
+  auto document = parser.parse(bytes);
   bool is_object = document && document->type == json::Type::kObject;
   if (head.status < 200 || head.status >= 300)
-    co_return take_refusal(exchange, head, bytes, is_object ? &*document : nullptr);
+    co_return take_refusal(exchange, head, std::move(bytes), is_object ? &*document : nullptr);
   if (!is_object)
     co_return Unexpected(
         upstream_error("malformed_response",
@@ -147,7 +147,7 @@ io::Task<Result<void>> take_whole(http::ClientCall& call, json::Parser& parser, 
   if (auto usage = wire::usage_of(*document)) exchange.usage.merge(*usage);
   exchange.timeline.first_token = exchange.loop.now();
   exchange.answer = exchange::Answer{head.status, "application/json", passed_answer_headers(head.headers),
-                                     std::string(bytes.view())};
+                                     std::move(bytes)};
   co_return Result<void>{};
 }
 
@@ -304,8 +304,11 @@ io::Task<Result<void>> call_openai(Endpoint& endpoint, json::Parser& parser, exc
   exchange.outcome.endpoint = endpoint.address();
   json::Edits edits = wire::upstream_edits(exchange.request, target.model);
   std::vector<std::string_view> pieces = edits.pieces();
+  size_t body_bytes = 0;
+  for (std::string_view piece : pieces)
+    body_bytes += piece.size();
   std::string head =
-      endpoint.post_head(path_of(exchange.operation), exchange.headers, exchange.id, edits.size());
+      endpoint.post_head(path_of(exchange.operation), exchange.headers, exchange.id, body_bytes);
   pieces.insert(pieces.begin(), head);
 
   http::ClientCall call(endpoint.pool());
