@@ -14,8 +14,9 @@
 //                   byte of its body, then waits for all of them to end.
 // Further flags: --port, --path, --key (bearer), --body FILE, --expect FILE (the answer's body, chunking
 // removed; left out: any 200 that is whole, and holds "[DONE]" when it is an event stream), --warmup
-// (requests not counted). Prints one JSON object: requests, errors by kind, seconds, requests a second,
-// latency in us.
+// (requests not counted), --ids FILE (the x-weir-request-id of every answer that was whole, a line each),
+// --until-refused 1 (nobody listens any more: begin no new request). Prints one JSON object: requests, errors
+// by kind, seconds, requests a second, latency in us.
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -48,6 +49,7 @@ class Answer {
   bool begun() const { return phase_ != Phase::kHead || !head_.empty(); }
   bool body_begun() const { return body_bytes_ > 0; }
   int status() const { return status_; }
+  const std::string& id() const { return id_; }
 
   /// Takes what arrived. `expect` empty: see the flag.
   State take(std::string_view in, const std::string& expect) {
@@ -116,6 +118,11 @@ class Answer {
     std::transform(lower.begin(), lower.end(), lower.begin(),
                    [](unsigned char c) { return std::tolower(c); });
     status_ = std::atoi(lower.c_str() + 9);
+    constexpr std::string_view kId = "\r\nx-weir-request-id: ";
+    if (size_t at = lower.find(kId); at != std::string::npos) {
+      at += kId.size();
+      id_ = std::string(head.substr(at, lower.find("\r\n", at) - at));
+    }
     stream_ = lower.find("text/event-stream") != std::string::npos;
     if (lower.find("transfer-encoding: chunked") != std::string::npos) {
       phase_ = Phase::kChunkSize;
@@ -142,6 +149,7 @@ class Answer {
   std::string head_;
   std::string line_;
   std::string tail_;
+  std::string id_;
   size_t left_ = 0;
   size_t body_bytes_ = 0;
   int status_ = 0;
@@ -177,8 +185,11 @@ class Load {
         requests_max_(flags.integer("requests", INT64_MAX)),
         rate_(flags.number("rate", 0)),
         spin_(flags.integer("spin", 0) != 0),
+        until_refused_(flags.integer("until-refused", 0) != 0),
         clients_(static_cast<size_t>(flags.integer("connections", 1))),
         epoll_(epoll_create1(0)) {
+    if (!flags.text("ids").empty() && !(ids_ = std::fopen(flags.text("ids").c_str(), "a")))
+      die(flags.text("ids"));
     if (!flags.text("expect").empty()) expect_ = file_bytes(flags.text("expect"));
     std::string body = file_bytes(flags.text("body"));
     std::string key = flags.text("key");
@@ -200,6 +211,7 @@ class Load {
       open_loop();
     else
       closed_loop();
+    if (ids_ && std::fclose(ids_) != 0) die("--ids");
     report();
     return errors_.all() == 0 ? 0 : 1;
   }
@@ -275,6 +287,7 @@ class Load {
     ++begun_;
     if (c.fd < 0 && !connect_client(c)) {
       ++errors_.connect;
+      refused_ = true;
       usleep(1000);  // nobody listens: do not spin
       finish(c);
       return;
@@ -333,6 +346,7 @@ class Load {
     if (state == Answer::State::kMore) return;
     if (state == Answer::State::kWhole) {
       ++whole_;
+      if (ids_) std::fprintf(ids_, "%s\n", c.answer.id().c_str());
       latencies_ns_.push_back(now_ns() - c.due_ns);
     } else {
       ++(c.answer.status() != 200 ? errors_.status : errors_.wrong);
@@ -356,6 +370,7 @@ class Load {
       free_.push_back(&c);
     } else if (mode_ == "closed") {
       bool time_left = static_cast<double>(now_ns() - start_ns_) < seconds_ * 1e9;
+      if (until_refused_ && refused_) return;
       if (time_left && begun_ < requests_max_ && errors_.all() < 10'000) begin(c, now_ns());
     } else if (c.fd >= 0) {
       drop(c);
@@ -398,6 +413,9 @@ class Load {
   const int64_t requests_max_;
   const double rate_;
   const bool spin_;
+  const bool until_refused_;
+  bool refused_ = false;
+  std::FILE* ids_ = nullptr;
   std::string expect_;
   std::string request_;
   std::vector<Client> clients_;

@@ -17,6 +17,8 @@
 namespace weir::app {
 
 using MetricsText = std::function<std::string()>;
+/// What is wrong with the whole gateway although it serves, one sentence each. Thread-safe.
+using Warnings = std::function<std::vector<std::string>()>;
 
 /// Local providers' children by provider name. Owned by loop 0; the models in it are read by every core.
 using LocalModelTable =

@@ -21,8 +21,8 @@ class Core {
   /// `events`: nullptr when no durable record is kept.
   Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry::Registry& registry,
        pipeline::RecordMetrics record_metrics, server::RefusalMetrics refusal_metrics,
-       std::unique_ptr<pipeline::EventLog> events, MetricsText metrics_text, const Settings& settings,
-       int cores);
+       std::unique_ptr<pipeline::EventLog> events, MetricsText metrics_text, Warnings warnings,
+       const Settings& settings, int cores);
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
@@ -52,6 +52,7 @@ class Core {
   std::unique_ptr<pipeline::EventLog> events_;  // nullptr: no durable record is kept
   pipeline::Recorder recorder_;
   MetricsText metrics_text_;
+  Warnings warnings_;
   const int cores_;
   server::Admission admission_;
   server::Front front_;

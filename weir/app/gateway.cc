@@ -56,7 +56,7 @@ Result<void> Gateway::start() {
     }
     cores_.push_back(std::make_unique<Core>(
         loop, std::move(log), registry_, record_metrics, refusal_metrics, std::move(events),
-        [this] { return metrics_text(); }, settings, cores));
+        [this] { return metrics_text(); }, [this] { return warnings(); }, settings, cores));
   }
   if (data_) {
     TRY(drainer_, make_drainer(drainer_metrics));
@@ -195,6 +195,13 @@ std::string Gateway::metrics_text() {
   std::string text;
   telemetry::write_prometheus(registry_, text);
   return text;
+}
+
+// The drainer is made before anybody listens and lives to the end. /ready needs no key: paths and the
+// system's words stay in the log.
+std::vector<std::string> Gateway::warnings() const {
+  if (!drainer_ || drainer_->trouble().empty()) return {};
+  return {"events are not stored, they wait in their rings; the log says why"};
 }
 
 // ------------------------------------------------------------------------------------- drain

@@ -55,6 +55,7 @@ class Gateway {
   io::Task<void> stop_local_models();
   io::Task<void> stop_when_unused(std::shared_ptr<upstream::LocalModels> models);
   std::string metrics_text();
+  std::vector<std::string> warnings() const;
 
   std::vector<io::Loop*> loops_;
   std::shared_ptr<const Settings> settings_;

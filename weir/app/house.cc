@@ -6,6 +6,7 @@ House::House(const CoreParts& core, std::shared_ptr<const Settings> settings,
              const LocalModelTable& local_models, int cores)
     : settings_(std::move(settings)),
       metrics_text_(core.metrics_text),
+      warnings_(core.warnings),
       record_sink_(core.record_sink),
       auth_(settings_->auth),
       dispatcher_(make_providers(*settings_, core.loop, core.parser, local_models, cores)),
@@ -16,6 +17,13 @@ std::vector<std::string> House::not_ready() const {
   for (std::string& reason : record_sink_.not_ready())
     reasons.push_back(std::move(reason));
   return reasons;
+}
+
+std::vector<std::string> House::warnings() const {
+  std::vector<std::string> sentences = warnings_();
+  for (std::string& sentence : record_sink_.warnings())
+    sentences.push_back(std::move(sentence));
+  return sentences;
 }
 
 }  // namespace weir::app

@@ -23,6 +23,7 @@ struct CoreParts {
   json::Parser& parser;  // for answers of model servers
   pipeline::RecordSink& record_sink;
   const MetricsText& metrics_text;
+  const Warnings& warnings;
 };
 
 class House final : public server::Services {
@@ -36,6 +37,7 @@ class House final : public server::Services {
     return auth_.authenticate(headers, peer_local);
   }
   std::vector<std::string> not_ready() const override;
+  std::vector<std::string> warnings() const override;
   std::string metrics_text() const override { return metrics_text_(); }
 
   /// Idle connections to model servers are closed now, the others when their calls end.
@@ -44,6 +46,7 @@ class House final : public server::Services {
  private:
   std::shared_ptr<const Settings> settings_;
   const MetricsText& metrics_text_;
+  const Warnings& warnings_;
   const pipeline::RecordSink& record_sink_;
   pipeline::AuthStage auth_;
   upstream::Dispatcher dispatcher_;

@@ -1,7 +1,9 @@
 #include "weir/base/hash.h"
 
+// SHA256_Init and its kin: deprecated since OpenSSL 3 in favour of EVP, kept in every 3.x.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include "weir/base/assert.h"
 
@@ -18,14 +20,14 @@ int hex_value(char c) {
 }  // namespace
 
 Sha256 sha256(std::string_view bytes) {
-  // OpenSSL 3 looks an algorithm up by name on every call unless it was fetched before; a key is hashed on
-  // every request. Never freed: it lives as long as the process.
-  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  // A key is hashed on every request. EVP makes a context, asks its provider and frees both for one block of
+  // 64 bytes; this is the same code of libcrypto (SHA-NI where there is one) without them.
   Sha256 digest;
-  unsigned size = 0;
-  WEIR_ASSERT(algorithm != nullptr);
-  WEIR_ASSERT(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, algorithm, nullptr) == 1);
-  WEIR_ASSERT(size == digest.size());
+  SHA256_CTX context;
+  WEIR_ASSERT(SHA256_Init(&context) == 1);
+  WEIR_ASSERT(SHA256_Update(&context, bytes.data(), bytes.size()) == 1);
+  WEIR_ASSERT(SHA256_Final(digest.data(), &context) == 1);
+  OPENSSL_cleanse(&context, sizeof(context));
   return digest;
 }
 

@@ -19,13 +19,16 @@ using HeaderList = std::span<const Header>;
 /// Headers that own their text; what an answer carries.
 using OwnedHeaders = std::vector<std::pair<std::string, std::string>>;
 
-/// ASCII case-insensitive equality.
+/// ASCII lower case.
+constexpr char lower(char c) {
+  return static_cast<char>(c | (static_cast<unsigned char>(c - 'A') < 26) << 5);
+}
+
+/// ASCII case-insensitive equality. Most comparisons are of names that differ early.
 constexpr bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-    if (lower(a[i]) != lower(b[i])) return false;
-  }
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
   return true;
 }
 

@@ -111,6 +111,16 @@ bool Edits::keeps_something(size_t open, const std::vector<Cut>& cuts) const {
 }
 
 std::vector<std::string_view> Edits::pieces() const {
+  if (insertions_.empty() && splices_.size() == 1 &&
+      !splices_[0].removal) {  // another model's name: most requests
+    const Splice& only = splices_[0];
+    std::vector<std::string_view> three;
+    three.reserve(3);
+    for (std::string_view piece :
+         {document_.substr(0, only.begin), std::string_view(only.text), document_.substr(only.end)})
+      if (!piece.empty()) three.push_back(piece);
+    return three;
+  }
   std::vector<Cut> gone = cuts();
   std::vector<const Insertion*> added;
   for (const Insertion& i : insertions_) {

@@ -1,5 +1,9 @@
 #include "weir/base/json_scan.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace weir::json::scan {
 namespace {
 
@@ -52,7 +56,35 @@ int put_utf8(uint32_t code, char* out) {
   return 4;
 }
 
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] const char* skip_long_run_avx2(const char* p, const char* end, bool& high) {
+  const __m256i quote = _mm256_set1_epi8('"'), backslash = _mm256_set1_epi8('\\');
+  const __m256i control = _mm256_set1_epi8(0x1f);
+  __m256i all = _mm256_setzero_si256();
+  for (; end - p >= 64; p += 64) {
+    __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
+    __m256i special_a = _mm256_or_si256(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(a, backslash));
+    __m256i special_b = _mm256_or_si256(_mm256_cmpeq_epi8(b, quote), _mm256_cmpeq_epi8(b, backslash));
+    // The lesser of both bytes, so one test for a control byte serves two.
+    __m256i least = _mm256_min_epu8(a, b);
+    __m256i any = _mm256_or_si256(_mm256_or_si256(special_a, special_b),
+                                  _mm256_cmpeq_epi8(_mm256_min_epu8(least, control), least));
+    all = _mm256_or_si256(all, _mm256_or_si256(a, b));
+    if (_mm256_movemask_epi8(any) != 0) break;
+  }
+  if (_mm256_movemask_epi8(all) != 0) high = true;
+  return p;
+}
+#endif
+
 }  // namespace
+
+#if defined(__x86_64__)
+const char* skip_long_run(const char* p, const char* end, bool& high) {
+  return __builtin_cpu_supports("avx2") ? skip_long_run_avx2(p, end, high) : p;
+}
+#endif
 
 Escape read_escape(const char*& p, const char* end, char out[4], int& length) {
   length = 1;

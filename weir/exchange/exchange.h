@@ -86,8 +86,8 @@ struct Route {
 /// A whole answer. Owner: upstream (or the stage that answers instead).
 struct Answer {
   int status = 200;
-  std::string content_type = "application/json";
-  OwnedHeaders headers;  // allow-listed ones of the model server
+  std::string_view content_type = "application/json";  // a literal
+  OwnedHeaders headers;                                // allow-listed ones of the model server
   std::string body;
 };
 

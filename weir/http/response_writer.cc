@@ -6,8 +6,6 @@
 namespace weir::http {
 namespace {
 
-constexpr size_t kJoinBytesMax =
-    16 * 1024;  // a body up to this size is copied behind its head: one piece, one write
 // A write's time limit counts for this much: a client that reads slowly but steadily is not cut off.
 constexpr size_t kWriteBytesMax = 256 * 1024;
 
@@ -109,10 +107,6 @@ io::Task<bool> ResponseWriter::send(int status, HeaderList headers, std::string_
   body_bytes_ = body.size();
   complete_ = true;
   if (connection_.head_.method == "HEAD") body = {};
-  if (body.size() <= kJoinBytesMax) {
-    head_.append(body);
-    body = {};
-  }
   return put({head_, body, {}});
 }
 

@@ -100,7 +100,7 @@ io::Task<bool> ServerConnection::read_head() {
   head_.clear();
   if (head_bytes_.capacity() > kHeadBytesKept) std::string().swap(head_bytes_);
   bool begun = !inbox_.empty();
-  MonoTime first_byte = begun ? server_.loop_.now() : MonoTime{};
+  MonoTime first_byte = begun ? server_.loop_.recent() : MonoTime{};
   ParseOutcome outcome{};
   outcome.state = ParseState::kIncomplete;
   for (;;) {
@@ -118,7 +118,7 @@ io::Task<bool> ServerConnection::read_head() {
       co_return false;
     }
     if (status != io::IoStatus::kOk) co_return false;
-    if (!begun) first_byte = server_.loop_.now();
+    if (!begun) first_byte = server_.loop_.recent();
     begun = true;
   }
   if (outcome.state == ParseState::kInvalid) {
@@ -273,7 +273,7 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max, Conten
   if (!decoder && c.body_.length_left() > Inbox::kKeptBytes)
     long_body = static_cast<size_t>(c.body_.length_left());
   io::Loop& loop = c.server_.loop();
-  BodyPace pace(c.options_, loop.now());
+  BodyPace pace(c.options_, loop.recent());
   size_t taken = 0;
   for (;;) {
     if (long_body > 0 && c.inbox_.size() >= long_body) {
@@ -301,7 +301,9 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max, Conten
     if (piece.state == BodyReader::State::kTruncated)
       co_return fail(ErrorCode::kCancelled, "the client left");
 
-    if (!c.inbox_.reading() && long_body > 0) c.inbox_.reserve(long_body - c.inbox_.size());
+    // One byte more than is missing: a read that fills its buffer is followed by another, to see what is
+    // left.
+    if (!c.inbox_.reading() && long_body > 0) c.inbox_.reserve(long_body - c.inbox_.size() + 1);
     Duration patience = pace.wait(loop.now(), c.options_.body_idle_timeout);
     io::IoStatus status = co_await c.inbox_.more(cancel, loop, patience);
     if (status == io::IoStatus::kOk || status == io::IoStatus::kTimedOut) {

@@ -24,6 +24,9 @@ class Loop {
 
   virtual int index() const = 0;  // 0 .. cores-1
   virtual MonoTime now() const = 0;
+  /// now() as it was last read in this turn of the loop. For timers, which are coarser than a turn is long:
+  /// half of a request's looks at the clock were for them.
+  virtual MonoTime recent() const { return now(); }
   virtual WallTime wall_now() const = 0;
   virtual TimerWheel& timers() = 0;
   virtual Network& network() = 0;
@@ -47,7 +50,7 @@ class Loop {
     return {};
   }
 
-  void arm(Timer& timer, Duration after) { timers().arm(timer, now(), after); }
+  void arm(Timer& timer, Duration after) { timers().arm(timer, recent(), after); }
 };
 
 /// co_await sleep(loop, duration, cancel) -> false when cancelled.

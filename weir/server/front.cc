@@ -96,13 +96,16 @@ io::Task<void> Front::ready(http::ResponseWriter& response) {
   if (draining_) reasons.emplace_back("draining");
   std::string body;
   json::Writer writer(body);
-  writer.begin_object()
-      .member("status", reasons.empty() ? "ready" : "not_ready")
-      .key("reasons")
-      .begin_array();
-  for (const std::string& reason : reasons)
-    writer.value(reason);
-  writer.end_array().end_object();
+  auto list = [&](std::string_view key, const std::vector<std::string>& sentences) {
+    writer.key(key).begin_array();
+    for (const std::string& sentence : sentences)
+      writer.value(sentence);
+    writer.end_array();
+  };
+  writer.begin_object().member("status", reasons.empty() ? "ready" : "not_ready");
+  list("reasons", reasons);
+  list("warnings", services_->warnings());
+  writer.end_object();
   return send_json(response, reasons.empty() ? 200 : 503, std::move(body));
 }
 

@@ -42,6 +42,7 @@ struct TestServices final : Services, exchange::Handler {
     return exchange::Principal{"key", allowed ? &*allowed : nullptr};
   }
   std::vector<std::string> not_ready() const override { return reasons; }
+  std::vector<std::string> warnings() const override { return doubts; }
   std::string metrics_text() const override { return "weir_up 1\n"; }
   Task<Result<void>> handle(Exchange& exchange, AnswerStream& stream) override {
     ids.insert(exchange.id);
@@ -52,7 +53,7 @@ struct TestServices final : Services, exchange::Handler {
   Settings settings_;
   bool authentic = true;
   std::optional<std::vector<std::string>> allowed;
-  std::vector<std::string> reasons;
+  std::vector<std::string> reasons, doubts;
   Handle does;
   std::set<std::string> ids;
   mutable bool local_seen = false;
@@ -471,11 +472,17 @@ TEST(Front, MetricsMayHaveTheirOwnListener) {
 
 TEST(Front, ReadyTellsWhyNot) {
   run([](Scene& s) -> Task<void> {
-    EXPECT_EQ((co_await s.client.ask(get("/ready"))).body, R"({"status":"ready","reasons":[]})");
+    EXPECT_EQ((co_await s.client.ask(get("/ready"))).body,
+              R"({"status":"ready","reasons":[],"warnings":[]})");
+    s.services->doubts = {"events are not stored"};
+    Reply doubtful = co_await s.client.ask(get("/ready"));
+    EXPECT_EQ(doubtful.status, 200);
+    EXPECT_EQ(doubtful.body, R"({"status":"ready","reasons":[],"warnings":["events are not stored"]})");
+    s.services->doubts.clear();
     s.services->reasons = {"local model x is loading"};
     Reply r = co_await s.client.ask(get("/ready"));
     EXPECT_EQ(r.status, 503);
-    EXPECT_EQ(r.body, R"({"status":"not_ready","reasons":["local model x is loading"]})");
+    EXPECT_EQ(r.body, R"({"status":"not_ready","reasons":["local model x is loading"],"warnings":[]})");
     s.services->reasons.clear();
     s.front.set_draining();
     EXPECT_EQ((co_await s.client.ask(get("/ready"))).status, 503);

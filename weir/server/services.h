@@ -21,6 +21,8 @@ class Services {
   virtual Result<exchange::Principal> authenticate(HeaderList headers, bool peer_local) const = 0;
   /// What keeps this core from being ready, one sentence each; empty: ready.
   virtual std::vector<std::string> not_ready() const = 0;
+  /// What is wrong although this core serves, one sentence each: told by /ready, which stays 200.
+  virtual std::vector<std::string> warnings() const = 0;
   virtual std::string metrics_text() const = 0;
 };
 

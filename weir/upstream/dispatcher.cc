@@ -48,10 +48,12 @@ Provider* Dispatcher::find(std::string_view name) const {
 }
 
 io::Task<Result<void>> Dispatcher::call(exchange::Exchange& exchange, exchange::AnswerStream& stream) {
-  Result<void> outcome = fail_internal(ErrorCode::kInternal, "route without targets");
+  Result<void> outcome;
   io::Cancel scope(exchange.cancel);
   io::Timeout total(scope, io::CancelReason::kTotalTimeout);
-  if (!exchange.route.targets.empty())
+  if (exchange.route.targets.empty())
+    outcome = fail_internal(ErrorCode::kInternal, "route without targets");
+  else
     exchange.loop.arm(total, exchange.route.targets.front().timeouts.total);
 
   for (const exchange::Target& target : exchange.route.targets) {

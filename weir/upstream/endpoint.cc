@@ -43,10 +43,10 @@ constexpr std::string_view kAnswerHeaders[] = {"retry-after",   "retry-after-ms"
                                                "request-id",    "openai-processing-ms", "openai-version",
                                                "x-should-retry"};
 
-std::string lower(std::string_view text) {
+std::string lowered(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  for (char& c : out)
+    c = lower(c);
   return out;
 }
 
@@ -103,10 +103,9 @@ OwnedHeaders passed_answer_headers(HeaderList headers) {
   OwnedHeaders passed;
   for (const Header& h : headers) {
     bool allowed = iequals(h.name.substr(0, 12), "x-ratelimit-") ||
-                   iequals(h.name.substr(0, 20), "anthropic-ratelimit-");
-    for (std::string_view name : kAnswerHeaders)
-      allowed = allowed || iequals(h.name, name);
-    if (allowed && passed.size() < 32) passed.emplace_back(lower(h.name), h.value);
+                   iequals(h.name.substr(0, 20), "anthropic-ratelimit-") ||
+                   std::ranges::any_of(kAnswerHeaders, [&](auto name) { return iequals(h.name, name); });
+    if (allowed && passed.size() < 32) passed.emplace_back(lowered(h.name), h.value);
   }
   return passed;
 }

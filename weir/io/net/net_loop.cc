@@ -62,7 +62,7 @@ NetLoop::NetLoop(int index, WorkerPool& pool, Poller poller, Fd wake, Fd probe)
 NetLoop::~NetLoop() = default;
 
 MonoTime NetLoop::now() const {
-  return {read_clock(CLOCK_MONOTONIC)};
+  return recent_ = {read_clock(CLOCK_MONOTONIC)};
 }
 
 WallTime NetLoop::wall_now() const {
@@ -126,7 +126,7 @@ void NetLoop::run() {
     {
       std::lock_guard lock(mutex_);
       sleeping_ = false;
-      if (stopped_) return;
+      if (stopped_) break;
       jobs.swap(jobs_);
       busy = busy || !jobs.empty();
       sleeping_ = !busy;
@@ -135,8 +135,10 @@ void NetLoop::run() {
       job();
     jobs.clear();
     poller_.run_turns();
+    recent_ = {};
     poller_.wait(busy ? 0 : wait_ms(alarm_at_, at));  // what became due meanwhile is for the next time round
   }
+  recent_ = {};
 }
 
 }  // namespace weir::io::net

@@ -30,6 +30,7 @@ class NetLoop final : public Loop {
 
   int index() const override { return index_; }
   MonoTime now() const override;
+  MonoTime recent() const override { return recent_.ns != 0 ? recent_ : now(); }
   WallTime wall_now() const override;
   TimerWheel& timers() override { return wheel_; }
   Network& network() override { return network_; }
@@ -78,6 +79,7 @@ class NetLoop final : public Loop {
   bool sleeping_ = false;  // the loop waits, or is about to: a job must wake it
   bool stopped_ = false;
   TimerWheel wheel_;
+  mutable MonoTime recent_;       // the last now() of this turn; 0: none yet
   MonoTime alarm_at_{INT64_MAX};  // when the wheel is due next, or earlier; INT64_MAX: nothing is armed
   SystemRandom random_;
   FileDisk disk_;

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "weir/io/net/socket_calls.h"
+
 namespace weir::io::net {
 
 Result<Poller> Poller::create() {
@@ -37,7 +39,7 @@ void Poller::run_turns() {
 }
 
 void Poller::wait(int timeout_ms) {
-  count_ = ::epoll_wait(epoll_.get(), events_.data(), kEventsMax, timeout_ms);  // -1: a signal came
+  count_ = wait_for_events(epoll_.get(), events_, timeout_ms);  // -1: a signal came
   for (at_ = 0; at_ < count_; ++at_)
     if (auto* watch = static_cast<Watch*>(events_[at_].data.ptr)) watch->on_ready(events_[at_].events);
   at_ = count_ = 0;

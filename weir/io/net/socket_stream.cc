@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "weir/base/assert.h"
+#include "weir/io/net/socket_calls.h"
 
 namespace weir::io::net {
 namespace {
@@ -127,7 +128,7 @@ void SocketStream::go_on() {
 std::optional<IoResult> SocketStream::receive(std::span<char> into) {
   ssize_t n;
   do {
-    n = ::recv(fd_.get(), into.data(), into.size(), MSG_DONTWAIT);
+    n = receive_now(fd_.get(), into);
   } while (n < 0 && errno == EINTR);
   if (n < 0 && errno == EAGAIN) {
     readable_ = ended_ = false;
@@ -187,7 +188,7 @@ std::optional<IoResult> SocketStream::try_write(std::string_view bytes) {
   if (aborted_) return IoResult{IoStatus::kCancelled, 0};
   ssize_t n;
   do {
-    n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    n = send_now(fd_.get(), bytes);
   } while (n < 0 && errno == EINTR);
   if (n < 0 && errno == EAGAIN) return std::nullopt;
   if (n < 0) return IoResult{socket_status(errno), 0};
@@ -214,7 +215,7 @@ std::optional<IoResult> SocketStream::start_write(std::span<const std::string_vi
     message.msg_iovlen = count;
     ssize_t n;
     do {
-      n = ::sendmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+      n = send_now(fd_.get(), message);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && errno != EAGAIN) return IoResult{socket_status(errno), 0};
     size_t sent = n < 0 ? 0 : static_cast<size_t>(n);
@@ -293,7 +294,7 @@ std::optional<IoResult> SocketStream::send_unsent() {
     msghdr message{};
     message.msg_iov = &unsent_[unsent_at_];
     message.msg_iovlen = std::min(kBatchPieces, unsent_.size() - unsent_at_);
-    ssize_t n = ::sendmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n = send_now(fd_.get(), message);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) {
       writable_ = false;

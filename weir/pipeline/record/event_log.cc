@@ -92,6 +92,7 @@ void EventLog::set_settings(const EventSettings& settings) {
   refuse_ = settings.when_full == WhenFull::kRefuse;
   on_disk_ = settings.acknowledge == Acknowledge::kDisk;
   sync_.set_delay(settings.sync);
+  sync_.set_strict(refuse_);
 }
 
 Result<void> EventLog::enter(exchange::RecordPlace& place) {
@@ -134,6 +135,11 @@ std::vector<std::string> EventLog::not_ready() const {
   if (refuse_ && ring_.free_places() == 0) reasons.emplace_back("the event ring is full");
   if (!sync_.trouble().empty()) reasons.push_back("events can not be synced: " + sync_.trouble());
   return reasons;
+}
+
+std::vector<std::string> EventLog::warnings() const {
+  if (refuse_ || ring_.free_places() > 0) return {};
+  return {"the event ring is full: requests pass without a record"};
 }
 
 }  // namespace weir::pipeline

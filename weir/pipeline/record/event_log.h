@@ -56,6 +56,8 @@ class EventLog {
 
   /// What keeps new requests from being recorded, one sentence each; empty: nothing.
   std::vector<std::string> not_ready() const;
+  /// What is not recorded although requests are let in, one sentence each; empty: nothing.
+  std::vector<std::string> warnings() const;
 
   /// A last sync. No request is under way any more.
   io::Task<void> finish() { return sync_.finish(); }

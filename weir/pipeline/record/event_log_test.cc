@@ -113,6 +113,9 @@ TEST(EventLog, CountedInsteadOfRefused) {
     EXPECT_EQ(w.count("weir_events_total", "usage"), 4);
     EXPECT_EQ(w.count("weir_events_dropped_total", "usage"), 2);
     EXPECT_TRUE(w.log->not_ready().empty());
+    EXPECT_THAT(w.log->warnings(), ElementsAre("the event ring is full: requests pass without a record"));
+    w.log->ring().set_drained(5);
+    EXPECT_TRUE(w.log->warnings().empty());
     co_await w.log->finish();
   });
 }

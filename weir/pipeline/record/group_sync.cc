@@ -75,6 +75,7 @@ io::Task<Result<void>> GroupSync::settled(uint64_t number, io::Cancel& cancel) {
     bool told = failures_ == failures && co_await ended_.wait(scope);
     if (told) continue;
     if (cancel.requested()) co_return fail(ErrorCode::kCancelled, "the client left");
+    if (!strict_) break;
     Error e = make_error(ErrorCode::kUnavailable,
                          "The answer is complete, but its record could not be brought to the disk.", {},
                          "record_unavailable");

@@ -34,10 +34,12 @@ class GroupSync final : public exchange::Receipt, io::Timer {
   ~GroupSync();  // Requires: nothing under way (never used, or finish() ended)
 
   void set_delay(Duration delay) { delay_ = delay; }
+  /// Those who wait are told of a sync that failed (default), or let pass: the failure is counted.
+  void set_strict(bool strict) { strict_ = strict; }
   /// The ring holds a durable event that was not there before. `awaited`: somebody waits for it.
   void changed(bool awaited);
 
-  /// Gives up after ten seconds: a caller should not wait longer for a disk that hangs.
+  /// Ends when a sync failed or after ten seconds: a caller should not wait longer for a disk that hangs.
   io::Task<Result<void>> settled(uint64_t number, io::Cancel& cancel) override;
 
   /// Why the last sync failed; empty: it did not.
@@ -58,6 +60,7 @@ class GroupSync final : public exchange::Receipt, io::Timer {
   Metrics metrics_;
   Say say_;
   Duration delay_ = milliseconds(5);
+  bool strict_ = true;
 
   uint64_t synced_ = 1;  // every event before it is on the device
   uint64_t failures_ = 0;

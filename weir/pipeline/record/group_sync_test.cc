@@ -105,6 +105,18 @@ TEST(GroupSync, AFailureIsToldAndTriedAgainUntilItWorks) {
   });
 }
 
+TEST(GroupSync, WhereRecordsAreOnlyCountedNobodyIsToldOfAFailure) {
+  run([](io::Loop& loop) -> Task<void> {
+    World w(loop);
+    w.sync->set_strict(false);
+    w.file.fails = true;
+    EXPECT_TRUE(co_await w.sync->settled(w.append(true), w.never));
+    EXPECT_EQ(w.sync->trouble(), "input/output error");
+    w.file.fails = false;
+    co_await w.sync->finish();
+  });
+}
+
 TEST(GroupSync, ACallerThatLeavesStopsWaiting) {
   run([](io::Loop& loop) -> Task<void> {
     World w(loop);

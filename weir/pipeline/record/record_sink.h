@@ -20,6 +20,8 @@ class RecordSink {
   virtual void record(exchange::Exchange& exchange) = 0;
   /// What keeps new exchanges from being written down, one sentence each; empty: nothing.
   virtual std::vector<std::string> not_ready() const { return {}; }
+  /// What is lost although exchanges are let in, one sentence each; empty: nothing.
+  virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 }  // namespace weir::pipeline

@@ -62,6 +62,10 @@ std::vector<std::string> Recorder::not_ready() const {
   return events_ ? events_->not_ready() : std::vector<std::string>();
 }
 
+std::vector<std::string> Recorder::warnings() const {
+  return events_ ? events_->warnings() : std::vector<std::string>();
+}
+
 void Recorder::log(const Exchange& e, MonoTime end, WallTime wall_end) {
   const exchange::Timeline& t = e.timeline;
   bool failed = e.outcome.error.has_value();

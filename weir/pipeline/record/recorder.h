@@ -26,6 +26,7 @@ class Recorder final : public RecordSink {
   Result<void> begin(exchange::Exchange& exchange) override;
   void record(exchange::Exchange& exchange) override;
   std::vector<std::string> not_ready() const override;
+  std::vector<std::string> warnings() const override;
   void set_log_requests(bool on) { log_requests_ = on; }
 
  private:

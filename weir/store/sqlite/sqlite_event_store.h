@@ -25,7 +25,7 @@ class SqliteEventStore final : public EventStore {
     std::string path;
     std::string vfs;                  // io::Disk::sqlite_vfs()
     std::string replica;              // the id that a new file gets; an existing one keeps its own
-    milliseconds busy_timeout{5000};  // how long to wait while another process writes
+    milliseconds busy_timeout{1000};  // how long to wait while another process writes
   };
   /// Opens the file or makes it. Errors: kIo; a file that is damaged, of another program or of a later weir
   /// says so and is left as it is.

@@ -1,4 +1,7 @@
+#include <emmintrin.h>
+
 #include <algorithm>
+#include <bit>
 
 #include "weir/base/json_write.h"
 #include "weir/wire/openai/openai.h"
@@ -69,6 +72,43 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
+// Which names stand between quotes in an event, found in one pass over its bytes. A search for each name was
+// two thirds of what an event costs: every quote of the frame stopped it.
+struct Names {
+  bool usage = false;
+  bool error = false;
+  int finished = 0;  // "finish_reason" with a text
+};
+
+// `from` begins at a quote.
+void note_name(std::string_view from, Names& names) {
+  constexpr std::string_view kFinishReason = "\"finish_reason\"";
+  if (from.starts_with("\"usage\"")) names.usage = true;
+  if (from.starts_with("\"error\"")) names.error = true;
+  if (!from.starts_with(kFinishReason)) return;
+  size_t value = from.find_first_not_of(" \t\r\n:", kFinishReason.size());
+  if (value != std::string_view::npos && from[value] == '"') ++names.finished;
+}
+
+Names names_in(std::string_view data) {
+  Names names;
+  size_t at = 0;
+  for (; data.size() - at > 16; at += 16) {
+    auto load = [&](size_t i) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(data.data() + i)); };
+    __m128i quote = _mm_cmpeq_epi8(load(at), _mm_set1_epi8('"'));
+    __m128i next = load(at + 1);
+    __m128i first = _mm_or_si128(
+        _mm_cmpeq_epi8(next, _mm_set1_epi8('u')),
+        _mm_or_si128(_mm_cmpeq_epi8(next, _mm_set1_epi8('e')), _mm_cmpeq_epi8(next, _mm_set1_epi8('f'))));
+    for (auto hits = static_cast<unsigned>(_mm_movemask_epi8(_mm_and_si128(quote, first))); hits != 0;
+         hits &= hits - 1)
+      note_name(data.substr(at + static_cast<size_t>(std::countr_zero(hits))), names);
+  }
+  for (; at < data.size(); ++at)
+    if (data[at] == '"') note_name(data.substr(at), names);
+  return names;
+}
+
 void append_model(std::string& out, const ModelEntry& model, int64_t created) {
   out += R"({"id":)";
   json::append_quoted(out, model.id);
@@ -92,13 +132,15 @@ EventFacts read_event(std::string_view data, bool look_for_output) {
   }
   // A search for the bytes is several times cheaper than a walk over the members; most events have none of
   // these.
-  if (data.find("\"usage\"") != std::string_view::npos) {
+  Names names = names_in(data);
+  facts.finished = names.finished;
+  if (names.usage) {
     facts.usage_value = json::find_in(data, "usage");
     if (facts.usage_value) facts.usage = read_usage(*facts.usage_value);
     auto choices = json::find_in(data, "choices");
     facts.choices_empty = choices && choices->type == Type::kArray && !first_element(choices->raw);
   }
-  if (data.find("\"error\"") != std::string_view::npos) {
+  if (names.error) {
     auto error = json::find_in(data, "error");
     auto object = json::find_in(data, "object");
     facts.error = (error && (error->type == Type::kObject || error->type == Type::kString)) ||
@@ -107,10 +149,6 @@ EventFacts read_event(std::string_view data, bool look_for_output) {
   if (look_for_output) {
     if (auto choices = json::find_in(data, "choices"); choices && choices->type == Type::kArray)
       if (auto choice = first_element(choices->raw)) facts.has_output = has_output(*choice);
-  }
-  for (size_t at = 0; (at = data.find("\"finish_reason\"", at)) != std::string_view::npos; at += 15) {
-    size_t value = data.find_first_not_of(" \t\r\n:", at + 15);
-    if (value != std::string_view::npos && data[value] == '"') ++facts.finished;
   }
   return facts;
 }
