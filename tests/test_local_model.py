@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 
+import anthropic
 import openai
 import pytest
 
@@ -379,3 +380,13 @@ def test_check_starts_the_models(binary, models, tmp_path):
     done = subprocess.run([binary, "check", file], capture_output=True, text=True, timeout=LOAD_S)
     assert done.returncode == 0, done
     assert f"local model {CHAT}: ready" in done.stdout
+
+
+def test_an_anthropic_client_streams_from_the_local_model(local):
+    with anthropic.Anthropic(base_url=local.url, api_key=default_key(local), max_retries=0, timeout=60) as client:
+        with client.messages.stream(model=CHAT, max_tokens=12, temperature=0, messages=QUESTION) as stream:
+            pieces = list(stream.text_stream)
+            answer = stream.get_final_message()
+    assert len(pieces) > 3 and "".join(pieces) == answer.content[0].text
+    assert answer.stop_reason in ("max_tokens", "end_turn")
+    assert answer.usage.input_tokens > 5 and 3 < answer.usage.output_tokens <= 12

@@ -82,17 +82,15 @@ bool is_peer_local(const http::Request& request) {
   return true;
 }
 
-// Collects events and writes them to the caller's connection. The last one tells the caller that all is well, and
-// nobody reads on after it: it is held back until that is certain.
+// Collects events and writes them to the caller's connection. The last one tells the caller that all is well,
+// and nobody reads on after it: it is held back until that is certain.
 class ResponseStream final : public exchange::AnswerStream {
  public:
   ResponseStream(http::ResponseWriter& response, const exchange::Exchange& exchange)
       : response_(response), exchange_(exchange) {}
 
   void begin(int status, std::string_view content_type, const OwnedHeaders& headers) override;
-  void event(exchange::StreamEvent event) override {
-    (event.last ? last_ : pending_).append(event.raw);
-  }
+  void event(exchange::StreamEvent event) override { (event.last ? last_ : pending_).append(event.raw); }
   io::Task<bool> flush() override {
     if (pending_.empty() || WEIR_MUTATE(kEndlessBuffer)) co_return true;
     bool ok = co_await response_.write(pending_);
@@ -153,7 +151,8 @@ io::Task<void> send_error(http::ResponseWriter& response, const wire::Wire& wire
 }  // namespace
 
 // Nothing of the request was looked at but its path, and nothing is made for it: no id, no log line.
-io::Task<void> ModelApi::refuse(const wire::Wire& wire, http::Request& request, http::ResponseWriter& response) {
+io::Task<void> ModelApi::refuse(const wire::Wire& wire, http::Request& request,
+                                http::ResponseWriter& response) {
   Admission::Refusal refusal = admission_.refusal(request.connections());
   request.rest(refusal.rest);
   std::string retry_after = std::to_string(refusal.error.retry_after_s);
@@ -164,14 +163,16 @@ io::Task<void> ModelApi::refuse(const wire::Wire& wire, http::Request& request, 
 }
 
 io::Task<void> ModelApi::call(std::shared_ptr<Services> services, http::Request& request,
-                               http::ResponseWriter& response, const wire::Wire& wire, exchange::Operation operation) {
+                              http::ResponseWriter& response, const wire::Wire& wire,
+                              exchange::Operation operation) {
   MonoTime received = loop_.now();
   Admission::Place place = admission_.enter(received);
   if (!place) {
     co_await refuse(wire, request, response);
     co_return;
   }
-  BodySource source(request, wire, parser_, static_cast<size_t>(services->settings().server.limits.body_bytes));
+  BodySource source(request, wire, parser_,
+                    static_cast<size_t>(services->settings().server.limits.body_bytes));
   exchange::Exchange exchange(loop_, request.cancel, operation, source);
   exchange.dialect = wire.dialect();
   exchange.id = new_request_id(loop_.random());
@@ -200,7 +201,7 @@ io::Task<void> ModelApi::call(std::shared_ptr<Services> services, http::Request&
 }
 
 io::Task<void> ModelApi::models(std::shared_ptr<Services> services, http::Request& request,
-                                 http::ResponseWriter& response, std::string_view id_in_path) {
+                                http::ResponseWriter& response, std::string_view id_in_path) {
   std::string id = percent_decoded(id_in_path);
   std::string request_id = new_request_id(loop_.random());
   auto send = [&](int status, const std::string& body) {
@@ -218,7 +219,8 @@ io::Task<void> ModelApi::models(std::shared_ptr<Services> services, http::Reques
   const Settings& settings = services->settings();
   std::vector<openai::ModelEntry> entries;
   auto add = [&](const std::string& name, const std::string& owner) {
-    if (principal->may_use(name) && std::ranges::find(entries, name, &openai::ModelEntry::id) == entries.end())
+    if (principal->may_use(name) &&
+        std::ranges::find(entries, name, &openai::ModelEntry::id) == entries.end())
       entries.push_back({name, owner});
   };
   for (const ModelSettings& model : settings.models) {
@@ -247,8 +249,8 @@ io::Task<void> ModelApi::models(std::shared_ptr<Services> services, http::Reques
   } else {
     status = 404;
     body = openai::error_body(make_error(ErrorCode::kNotFound,
-                                       "The model '" + id + "' does not exist or this key may not use it.",
-                                       "model", "model_not_found"));
+                                         "The model '" + id + "' does not exist or this key may not use it.",
+                                         "model", "model_not_found"));
   }
   co_await send(status, body);
 }

@@ -520,11 +520,14 @@ TEST(Models, AreThoseTheKeyMayUse) {
 
     s.services->allowed = {"chat", "mini"};
     Reply some = co_await s.client.ask(get("/v1/models"));
-    EXPECT_EQ(some.body,
-              R"({"object":"list","data":[{"id":"chat","object":"model","created":0,"owned_by":"p"},)"
-              R"({"id":"mini","object":"model","created":0,"owned_by":"here"}]})");
-    EXPECT_EQ((co_await s.client.ask(get("/v1/models/chat"))).body,
-              R"({"id":"chat","object":"model","created":0,"owned_by":"p"})");
+    EXPECT_EQ(
+        some.body,
+        R"({"object":"list","data":[{"id":"chat","object":"model","created":0,"owned_by":"p","type":"model","display_name":"chat","created_at":"1970-01-01T00:00:00.000Z"},)"
+        R"({"id":"mini","object":"model","created":0,"owned_by":"here","type":"model","display_name":"mini","created_at":"1970-01-01T00:00:00.000Z"}],)"
+        R"("has_more":false,"first_id":"chat","last_id":"mini"})");
+    EXPECT_EQ(
+        (co_await s.client.ask(get("/v1/models/chat"))).body,
+        R"({"id":"chat","object":"model","created":0,"owned_by":"p","type":"model","display_name":"chat","created_at":"1970-01-01T00:00:00.000Z"})");
     Reply hidden = co_await s.client.ask(get("/v1/models/smol"));
     EXPECT_EQ(hidden.status, 404);
     EXPECT_THAT(hidden.body, HasSubstr("model_not_found"));

@@ -78,6 +78,13 @@ class AnthropicWire final : public Wire {
   EventFacts read_event(const StreamFrame& frame, bool look_for_output) const override {
     return anthropic::read_event(frame, look_for_output);
   }
+  HeaderList default_headers() const override {
+    static constexpr Header kHeaders[] = {{"anthropic-version", kVersion}};
+    return kHeaders;
+  }
+  std::string event_error_text(const StreamFrame& frame) const override {
+    return anthropic::error_text(frame.data);
+  }
   std::optional<exchange::Usage> usage_of(const json::Document& answer) const override {
     const json::Value* object = answer.find("usage");
     if (!object || object->type != json::Type::kObject) return std::nullopt;

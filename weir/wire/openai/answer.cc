@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "weir/base/json_write.h"
+#include "weir/base/time_text.h"
 #include "weir/wire/openai/openai.h"
 
 namespace weir::wire::openai {
@@ -114,7 +115,17 @@ void append_model(std::string& out, const ModelEntry& model, int64_t created) {
   json::append_quoted(out, model.id);
   out += R"(,"object":"model","created":)" + std::to_string(created) + R"(,"owned_by":)";
   json::append_quoted(out, model.owned_by);
-  out += '}';
+  // The same entry as Anthropic's clients read it.
+  out += R"(,"type":"model","display_name":)";
+  json::append_quoted(out, model.id);
+  out += R"(,"created_at":")" + rfc3339({created * 1'000'000'000}) + "\"}";
+}
+
+void append_id(std::string& out, const std::vector<ModelEntry>& models, bool first) {
+  if (models.empty())
+    out += "null";
+  else
+    json::append_quoted(out, first ? models.front().id : models.back().id);
 }
 
 }  // namespace
@@ -185,7 +196,11 @@ std::string models_body(const std::vector<ModelEntry>& models, int64_t created) 
     if (out.back() != '[') out += ',';
     append_model(out, m, created);
   }
-  out += "]}";
+  out += R"(],"has_more":false,"first_id":)";
+  append_id(out, models, true);
+  out += R"(,"last_id":)";
+  append_id(out, models, false);
+  out += '}';
   return out;
 }
 

@@ -470,11 +470,16 @@ TEST(OpenAiError, HasItsShapeAndType) {
 }
 
 TEST(OpenAiModels, AreListed) {
-  EXPECT_EQ(models_body({}, 0), R"({"object":"list","data":[]})");
+  EXPECT_EQ(models_body({}, 0),
+            R"({"object":"list","data":[],"has_more":false,"first_id":null,"last_id":null})");
   EXPECT_EQ(
       models_body({{"a", "x"}, {"b", "y"}}, 7),
-      R"({"object":"list","data":[{"id":"a","object":"model","created":7,"owned_by":"x"},{"id":"b","object":"model","created":7,"owned_by":"y"}]})");
-  EXPECT_EQ(model_body({"a", "x"}, 7), R"({"id":"a","object":"model","created":7,"owned_by":"x"})");
+      R"({"object":"list","data":[{"id":"a","object":"model","created":7,"owned_by":"x","type":"model","display_name":"a","created_at":"1970-01-01T00:00:07.000Z"},)"
+      R"({"id":"b","object":"model","created":7,"owned_by":"y","type":"model","display_name":"b","created_at":"1970-01-01T00:00:07.000Z"}],)"
+      R"("has_more":false,"first_id":"a","last_id":"b"})");
+  EXPECT_EQ(
+      model_body({"a", "x"}, 7),
+      R"({"id":"a","object":"model","created":7,"owned_by":"x","type":"model","display_name":"a","created_at":"1970-01-01T00:00:07.000Z"})");
 }
 
 }  // namespace

@@ -277,6 +277,11 @@ Result<void> read_request(Operation, json::Parser& parser, exchange::ModelReques
 Result<chat::Request> read_chat(const exchange::ModelRequest& source) {
   chat::Request request;
   Fields fields(source.document.root);
+  for (std::string_view kept : {"previous_response_id", "conversation"})
+    if (fields.find(kept))
+      return fail(ErrorCode::kInvalidRequest,
+                  fmt::format("'{}' is not offered for this model: send the earlier items in 'input'", kept),
+                  std::string(kept), "unsupported_value");
   request.stream = source.stream;
   if (std::string instructions = fields.text("instructions"); !instructions.empty())
     request.messages.push_back({Role::kSystem, {}, {{.text = std::move(instructions)}}});
@@ -322,7 +327,6 @@ std::string echo_of(const exchange::ModelRequest& request) {
       {"parallel_tool_calls", "true"},
       {"previous_response_id", "null"},
       {"reasoning", R"({"effort":null,"summary":null})"},
-      {"store", "true"},
       {"temperature", "1.0"},
       {"text", R"({"format":{"type":"text"}})"},
       {"tool_choice", "\"auto\""},
@@ -337,6 +341,7 @@ std::string echo_of(const exchange::ModelRequest& request) {
     bool said = value && value->type != Type::kNull;
     out += fmt::format(R"(,"{}":{})", echo.key, said ? value->raw : echo.otherwise);
   }
+  out += R"(,"store":false)";  // whatever was asked: nobody can fetch it again
   return out;
 }
 

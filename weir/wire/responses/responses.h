@@ -1,8 +1,8 @@
 // OpenAI's Responses wire, as the caller's dialect for every model server, and relayed to one that speaks it.
 // Calls to server-side tools (web search, file search ...) exist only where the model server has them: across
-// dialects they are named as losses. What a caller stored under an id is the gateway's to remember, not this
-// wire's: read_request() leaves `previous_response_id` where it stands, and the earlier items come to
-// read_chat() as canonical messages in front of the new ones.
+// dialects they are named as losses. Nothing is stored: a request
+// that builds on a stored answer is relayed to a model server of this dialect or refused, and a translated
+// answer says that it was not stored.
 #pragma once
 
 #include "weir/wire/wire.h"

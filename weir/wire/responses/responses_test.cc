@@ -77,6 +77,8 @@ TEST(ResponsesRequest, NamesTheItemAtFault) {
   EXPECT_THAT(with(R"({"type":"item_reference","id":"msg_1"})"), HasSubstr("input[0]: "));
   EXPECT_THAT(as_chat(R"({"model":"m"})"), HasSubstr("input: "));
   EXPECT_THAT(as_chat(R"({"model":"m","input":"a","background":true})"), HasSubstr("background: "));
+  EXPECT_THAT(as_chat(R"({"model":"m","input":"a","previous_response_id":"resp_1"})"),
+              HasSubstr("previous_response_id: "));
 }
 
 AnswerContext context() {
