@@ -1,5 +1,6 @@
 #include <cstdlib>
 
+#include "weir/wire/anthropic/anthropic.h"
 #include "weir/wire/openai/openai.h"
 #include "weir/wire/responses/responses.h"
 #include "weir/wire/wire.h"
@@ -12,6 +13,8 @@ const Wire& wire_of(exchange::Dialect dialect) {
       return openai::openai_wire();
     case exchange::Dialect::kResponses:
       return responses::responses_wire();
+    case exchange::Dialect::kAnthropic:
+      return anthropic::anthropic_wire();
     default:
       break;
   }
