@@ -216,6 +216,7 @@ TEST(AnthropicStream, ErrorsInTheirServersWords) {
   auto of = [](std::string_view type) {
     return error_of(R"({"type":"error","error":{"type":")" + std::string(type) + R"(","message":"m"}})");
   };
+  EXPECT_EQ(anthropic_wire().event_error_text({.data = R"({"type":"error","error":{"message":"m"}})"}), "m");
   EXPECT_TRUE(of("overloaded_error").retryable);
   EXPECT_TRUE(of("api_error").retryable);
   EXPECT_FALSE(of("invalid_request_error").retryable);
