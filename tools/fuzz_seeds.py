@@ -96,6 +96,29 @@ def texts_of_strangers(data):
             yield text.encode(errors="replace")
 
 
+def model_streams(data):
+    """Streams of each dialect, in the fuzzer's order of readers, each towards each writer."""
+    del data
+    ollama = (b'{"model":"m","created_at":"t","message":{"role":"assistant","content":"Hi","thinking":"Hm","tool_calls":'
+              b'[{"id":"a","function":{"index":0,"name":"f","arguments":{"x":[1,{}]}}}]},"done":false}\n'
+              b'{"model":"m","created_at":"t","message":{"content":""},"done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2}\n')
+    gemini = (b'data: {"candidates":[{"content":{"parts":[{"text":"Hm","thought":true,"thoughtSignature":"c2ln"},{"text":"Hi"},'
+              b'{"functionCall":{"name":"f","args":{"x":1}},"thoughtSignature":"YWJj"}],"role":"model"},"index":0,"finishReason":"STOP"}],'
+              b'"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"thoughtsTokenCount":1},"responseId":"r"}\r\n\r\n')
+    openai = (b'data: {"id":"x","model":"m","choices":[{"index":0,"delta":{"reasoning_content":"Hm","content":"Hi"},"finish_reason":null}]}\n\n'
+              b'data: {"id":"x","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]},'
+              b'"finish_reason":"tool_calls"}]}\n\ndata: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\ndata: [DONE]\n\n')
+    anthropic = (b'event: message_start\ndata: {"type":"message_start","message":{"id":"x","model":"m","usage":{"input_tokens":3,"output_tokens":1}}}\n\n'
+                 b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
+                 b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}\n\n'
+                 b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+                 b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}\n\n'
+                 b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
+    for reader, stream in ((0, ollama), (1, gemini), (2, openai), (4, anthropic)):
+        for writer in range(5):
+            yield bytes([reader, writer]) + stream
+
+
 SOURCES = {
     "content_decoder_fuzz": coded_bodies,
     "h1_request_fuzz": http_cases,
@@ -105,6 +128,7 @@ SOURCES = {
     "json_edit_fuzz": json_texts,
     "openai_fuzz": openai_texts,
     "sse_fuzz": events,
+    "wire_stream_fuzz": model_streams,
     "settings_fuzz": settings_texts,
     "wordpiece_fuzz": texts_of_strangers,
 }

@@ -38,6 +38,10 @@ Result<void> translate(ModelCall& model, Outgoing& out) {
     case Operation::kEmbedding: {
       TRY(wire::EmbeddingRequest asked, model.caller.read_embedding(request));
       out.body = model.wire.write_embedding_request(asked, model.target.model, losses);
+      if (out.body.empty())
+        return fail(ErrorCode::kInvalidRequest,
+                    fmt::format("The model '{}' has no embeddings.", exchange.request.model), "model",
+                    "unsupported_operation");
       out.path = model.wire.path(Operation::kEmbedding, model.target.model, false);
       if (out.body.empty())
         return fail(ErrorCode::kInvalidRequest,

@@ -132,6 +132,7 @@ class Wire {
   /// What this dialect cannot say goes to `losses` by its name in `request`'s terms ("seed", "tools.strict").
   virtual std::string write_chat(const chat::Request& request, std::string_view model,
                                  chat::Losses& losses) const = 0;
+  /// Empty: this dialect has no embeddings.
   virtual std::string write_embedding_request(const EmbeddingRequest& request, std::string_view model,
                                               chat::Losses& losses) const = 0;
   virtual std::unique_ptr<StreamReader> stream_reader() const = 0;

@@ -51,6 +51,10 @@ class AnthropicWire final : public Wire {
   bool passes_header(std::string_view name) const override {
     return same_name(name, "anthropic-version") || same_name(name, "anthropic-beta");
   }
+  HeaderList default_headers() const override {
+    static constexpr Header kHeaders[] = {{"anthropic-version", kVersion}};
+    return kHeaders;
+  }
   json::Edits upstream_edits(const exchange::ModelRequest& request, std::string_view model) const override {
     json::Edits edits(request.document.bytes);
     if (request.model != model) {
@@ -77,10 +81,6 @@ class AnthropicWire final : public Wire {
   }
   EventFacts read_event(const StreamFrame& frame, bool look_for_output) const override {
     return anthropic::read_event(frame, look_for_output);
-  }
-  HeaderList default_headers() const override {
-    static constexpr Header kHeaders[] = {{"anthropic-version", kVersion}};
-    return kHeaders;
   }
   std::string event_error_text(const StreamFrame& frame) const override {
     return anthropic::error_text(frame.data);

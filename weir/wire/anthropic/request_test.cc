@@ -150,6 +150,8 @@ TEST(AnthropicRequest, PassesTheDialectsHeaders) {
   EXPECT_FALSE(anthropic_wire().passes_header("anthropic-bet"));
   EXPECT_FALSE(anthropic_wire().passes_header("x-api-key"));
   EXPECT_FALSE(anthropic_wire().passes_header("authorization"));
+  ASSERT_EQ(anthropic_wire().default_headers().size(), 1u);
+  EXPECT_EQ(anthropic_wire().default_headers()[0].name, "anthropic-version");
 }
 
 // ----------------------------------------------------------------------------- through the tree and back

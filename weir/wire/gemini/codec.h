@@ -1,0 +1,61 @@
+// The parts of the Gemini wire that its files share. Only weir/wire/gemini includes it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weir/base/json.h"
+#include "weir/wire/blocks.h"
+#include "weir/wire/wire.h"
+
+namespace weir::wire::gemini {
+
+// ---- request.cc
+
+std::string write_chat(const chat::Request& request, std::string_view model, chat::Losses& losses);
+std::string write_embedding_request(const EmbeddingRequest& request, std::string_view model,
+                                    chat::Losses& losses);
+/// "models/x": names that say their kind ("tunedModels/x") stay.
+std::string resource_name(std::string_view model);
+
+// ---- schema.cc
+
+/// Adds `field` + "." + each keyword of a JSON schema that Gemini does not know.
+void note_schema_losses(std::string_view schema, std::string_view field, chat::Losses& losses);
+
+// ---- answer.cc
+
+/// Reads GenerateContentResponse objects, those of a stream or the one of a whole answer, into steps.
+class ChunkReader {
+ public:
+  /// As StreamReader::read.
+  Result<void> read(std::string_view chunk, chat::Sink& sink);
+  /// The end, if every candidate that spoke has its finishReason; false: the answer was cut.
+  bool finish(chat::Sink& sink);
+
+ private:
+  struct Candidate {
+    explicit Candidate(int choice) : blocks(choice) {}
+    Blocks blocks;
+    bool finished = false;
+  };
+  Result<void> read_candidate(std::string_view candidate, chat::Sink& sink);
+  Result<void> read_part(std::string_view part, Blocks& blocks, chat::Sink& sink);
+  Candidate& candidate(size_t index);
+
+  std::vector<Candidate> candidates_;
+  std::string answer_id_;
+  bool started_ = false;
+  bool ended_ = false;
+};
+
+std::optional<exchange::Usage> read_usage(const json::Value& metadata);
+Result<EmbeddingAnswer> read_embedding_answer(const json::Document& answer);
+/// The words of an error's body: an object, or an array of one; empty: there are none.
+std::string words_of(std::string_view body);
+EventFacts read_event(std::string_view chunk, bool look_for_output);
+
+}  // namespace weir::wire::gemini

@@ -1,0 +1,145 @@
+#include "weir/base/json_write.h"
+#include "weir/wire/gemini/codec.h"
+#include "weir/wire/gemini/gemini.h"
+
+namespace weir::wire::gemini {
+namespace {
+
+// A caller's dialect Gemini is not: whoever asks for that has a defect.
+Error no_callers() {
+  return internal_error(ErrorCode::kInternal, "the Gemini dialect is spoken to model servers only");
+}
+
+std::string error_object(const Error& error) {
+  std::string text;
+  json::Writer out(text);
+  out.begin_object().key("error").begin_object().member("code", http_status(error.code));
+  out.member("message", error.for_caller()).member("status", "INTERNAL").end_object().end_object();
+  return text;
+}
+
+class NoWriter final : public StreamWriter {
+ public:
+  void take(const chat::Step&) override {
+    if (!said_) out += "data: " + error_object(no_callers()) + "\n\n";
+    said_ = true;
+  }
+
+ private:
+  bool said_ = false;
+};
+
+class Reader final : public StreamReader {
+ public:
+  Result<void> read(const StreamFrame& frame, chat::Sink& sink) override {
+    return frame.has_data ? chunks_.read(frame.data, sink) : Result<void>{};
+  }
+  void finish(chat::Sink& sink) override { chunks_.finish(sink); }
+
+ private:
+  ChunkReader chunks_;
+};
+
+// A name's bytes as one segment of a path, but for the slash behind its kind.
+std::string escaped(std::string_view name) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  for (char c : name) {
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                 c == '.' || c == '_' || c == '~' || c == '@';
+    if (plain || (c == '/' && out.find('/') == std::string::npos)) {
+      out += c;
+    } else {
+      auto byte = static_cast<unsigned char>(c);
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  return out;
+}
+
+class GeminiWire final : public Wire {
+ public:
+  exchange::Dialect dialect() const override { return exchange::Dialect::kGemini; }
+
+  Result<void> read_request(Operation, json::Parser&, exchange::ModelRequest&) const override {
+    return Unexpected(no_callers());
+  }
+  Result<chat::Request> read_chat(Operation, const exchange::ModelRequest&) const override {
+    return Unexpected(no_callers());
+  }
+  Result<EmbeddingRequest> read_embedding(const exchange::ModelRequest&) const override {
+    return Unexpected(no_callers());
+  }
+  std::string write_answer(const AnswerContext&, const chat::Answer&) const override {
+    return error_object(no_callers());
+  }
+  std::string write_embedding(const AnswerContext&, const exchange::ModelRequest&,
+                              const EmbeddingAnswer&) const override {
+    return error_object(no_callers());
+  }
+  std::unique_ptr<StreamWriter> stream_writer(AnswerContext) const override {
+    return std::make_unique<NoWriter>();
+  }
+  std::string error_body(const Error& error) const override { return error_object(error); }
+  std::string error_event(const Error& error) const override {
+    return "data: " + error_object(error) + "\n\n";
+  }
+  std::string_view stream_content_type() const override { return "text/event-stream"; }
+
+  std::string path(Operation operation, std::string_view model, bool stream) const override {
+    std::string out = "/" + escaped(resource_name(model));
+    switch (operation) {
+      case Operation::kChat:
+      case Operation::kCompletion:
+        return out + (stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
+      case Operation::kEmbedding:
+        return out + ":batchEmbedContents";
+      case Operation::kCountTokens:
+        break;
+    }
+    return out + ":countTokens";
+  }
+  json::Edits upstream_edits(const exchange::ModelRequest& request, std::string_view) const override {
+    return json::Edits(request.document.bytes);  // nobody speaks it to us; the model is in the path
+  }
+  std::string write_chat(const chat::Request& request, std::string_view model,
+                         chat::Losses& losses) const override {
+    return gemini::write_chat(request, model, losses);
+  }
+  std::string write_embedding_request(const EmbeddingRequest& request, std::string_view model,
+                                      chat::Losses& losses) const override {
+    return gemini::write_embedding_request(request, model, losses);
+  }
+  std::unique_ptr<StreamReader> stream_reader() const override { return std::make_unique<Reader>(); }
+  Result<void> read_answer(const json::Document& answer, chat::Sink& sink) const override {
+    ChunkReader reader;
+    TRY_VOID(reader.read(answer.root.raw, sink));
+    if (!reader.finish(sink)) {
+      Error error = internal_error(ErrorCode::kUpstream, "an answer without a candidate that is finished");
+      error.reason = "malformed_response";
+      return Unexpected(std::move(error));
+    }
+    return {};
+  }
+  Result<EmbeddingAnswer> read_embedding_answer(const json::Document& answer) const override {
+    return gemini::read_embedding_answer(answer);
+  }
+  EventFacts read_event(const StreamFrame& frame, bool look_for_output) const override {
+    return gemini::read_event(frame.data, look_for_output);
+  }
+  std::string event_error_text(const StreamFrame& frame) const override { return words_of(frame.data); }
+  std::optional<exchange::Usage> usage_of(const json::Document& answer) const override {
+    const json::Value* usage = answer.find("usageMetadata");
+    return usage ? read_usage(*usage) : std::nullopt;
+  }
+  std::string error_text(const json::Document& answer) const override { return words_of(answer.root.raw); }
+};
+
+}  // namespace
+
+const Wire& gemini_wire() {
+  static const GeminiWire wire;
+  return wire;
+}
+
+}  // namespace weir::wire::gemini
