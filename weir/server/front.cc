@@ -24,12 +24,33 @@ io::Task<void> send_error(http::ResponseWriter& response, Error error, std::stri
   co_await response.send(http_status(error.code), {headers.data(), allow.empty() ? 1u : 2u}, body);
 }
 
+// Which models there are is the configuration's to say, not a caller's.
+io::Task<void> refuse_management(http::ResponseWriter& response) {
+  Error error =
+      make_error(ErrorCode::kPermissionDenied, "This gateway does not let callers manage its models.");
+  return send_json(response, http_status(error.code),
+                   wire::wire_of(exchange::Dialect::kOllama).error_body(error));
+}
+
 }  // namespace
 
 io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& response) {
   using exchange::Dialect;
   using exchange::Operation;
-  enum class Route : uint8_t { kNone, kCall, kModels, kModel, kHealth, kReady, kMetrics };
+  enum class Route : uint8_t {
+    kNone,
+    kCall,
+    kModels,
+    kModel,
+    kTags,
+    kLoaded,
+    kShow,
+    kVersion,
+    kManage,
+    kHealth,
+    kReady,
+    kMetrics
+  };
   struct Row {
     std::string_view path;
     Route route;
@@ -45,6 +66,19 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
       {"/v1/messages", Route::kCall, "POST", Dialect::kAnthropic, Operation::kChat},
       {"/v1/messages/count_tokens", Route::kCall, "POST", Dialect::kAnthropic, Operation::kCountTokens},
       {"/v1/models", Route::kModels, "GET"},
+      {"/api/chat", Route::kCall, "POST", Dialect::kOllama, Operation::kChat},
+      {"/api/generate", Route::kCall, "POST", Dialect::kOllama, Operation::kCompletion},
+      {"/api/embed", Route::kCall, "POST", Dialect::kOllama, Operation::kEmbedding},
+      {"/api/embeddings", Route::kCall, "POST", Dialect::kOllama, Operation::kEmbedding},
+      {"/api/tags", Route::kTags, "GET"},
+      {"/api/ps", Route::kLoaded, "GET"},
+      {"/api/show", Route::kShow, "POST"},
+      {"/api/version", Route::kVersion, "GET"},
+      {"/api/pull", Route::kManage, "POST"},
+      {"/api/push", Route::kManage, "POST"},
+      {"/api/create", Route::kManage, "POST"},
+      {"/api/copy", Route::kManage, "POST"},
+      {"/api/delete", Route::kManage, "DELETE"},
       {"/health", Route::kHealth, "GET"},
       {"/ready", Route::kReady, "GET"},
       {"/metrics", Route::kMetrics, "GET"},
@@ -72,11 +106,21 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
 
   switch (found.route) {
     case Route::kCall:
-      return models_.call(services_, request, response, wire::wire_of(found.dialect), found.operation);
+      return calls_.call(services_, request, response, wire::wire_of(found.dialect), found.operation);
     case Route::kModels:
-      return models_.models(services_, request, response, {});
+      return lists_.models(services_, request, response, {});
     case Route::kModel:
-      return models_.models(services_, request, response, path.substr(11));
+      return lists_.models(services_, request, response, path.substr(11));
+    case Route::kTags:
+      return lists_.tags(services_, request, response, false);
+    case Route::kLoaded:
+      return lists_.tags(services_, request, response, true);
+    case Route::kShow:
+      return lists_.show(services_, request, response);
+    case Route::kVersion:
+      return lists_.version(response);
+    case Route::kManage:
+      return refuse_management(response);
     case Route::kHealth:
       return health(response);
     case Route::kReady:

@@ -8,6 +8,7 @@
 #include "weir/http/server.h"
 #include "weir/server/admission.h"
 #include "weir/server/model_api.h"
+#include "weir/server/model_lists.h"
 #include "weir/server/services.h"
 
 namespace weir::server {
@@ -18,7 +19,7 @@ class Front final : public http::Handler {
 
   /// `admission` outlives it.
   Front(io::Loop& loop, Scope scope, Admission& admission)
-      : admission_(admission), models_(loop, admission), scope_(scope) {}
+      : admission_(admission), calls_(loop, admission), lists_(loop), scope_(scope) {}
 
   /// The services of requests from now on. Set before the first request.
   void set_services(std::shared_ptr<Services> services) { services_ = std::move(services); }
@@ -35,7 +36,8 @@ class Front final : public http::Handler {
   io::Task<void> metrics(http::ResponseWriter& response);
 
   Admission& admission_;
-  ModelApi models_;
+  ModelApi calls_;
+  ModelLists lists_;
   Scope scope_;
   std::shared_ptr<Services> services_;
   bool draining_ = false;

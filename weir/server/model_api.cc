@@ -2,85 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "weir/base/mutation.h"
 #include "weir/server/body_source.h"
-#include "weir/wire/openai/openai.h"
-#include "weir/wire/parameters.h"
+#include "weir/server/caller.h"
 
 namespace weir::server {
 namespace {
-
-namespace openai = wire::openai;
-
-std::string new_request_id(io::Random& random) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string id = "req_000000000000000000000000";
-  uint64_t bits = random.next(), more = random.next();
-  for (size_t i = 0; i < 24; ++i) {
-    uint64_t& source = i < 16 ? bits : more;
-    id[4 + i] = kHex[source & 15];
-    source >>= 4;
-  }
-  return id;
-}
-
-// The path's part with its percent escapes resolved (clients write "org/model" as "org%2Fmodel"); what is no
-// escape stays as it is.
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    unsigned char byte = 0;
-    const char* digits = text.data() + i + 1;
-    if (text[i] == '%' && i + 2 < text.size() &&
-        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
-      out += static_cast<char>(byte);
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-// 127.0.0.0/8 in four decimal parts.
-bool loopback_v4(std::string_view host) {
-  for (int part = 0; part < 4; ++part) {
-    unsigned n = 0;
-    auto [end, error] = std::from_chars(host.data(), host.data() + host.size(), n);
-    if (error != std::errc() || n > 255 || (part == 0 && n != 127)) return false;
-    host.remove_prefix(static_cast<size_t>(end - host.data()));
-    if (part == 3) break;
-    if (!host.starts_with('.')) return false;
-    host.remove_prefix(1);
-  }
-  return host.empty();
-}
-
-// Only what cannot be anybody else's: "127.example.org" is a name that anyone may own.
-bool loopback_name(std::string_view authority) {
-  size_t end = authority.starts_with("[::1]") ? 5 : std::min(authority.find(':'), authority.size());
-  std::string_view host = authority.substr(0, end), port = authority.substr(end);
-  if (!port.empty() && port.front() != ':') return false;
-  return host == "[::1]" || iequals(host, "localhost") || loopback_v4(host);
-}
-
-// Is the caller a program on this machine? A page in this machine's browser is not: its Origin, or after a
-// DNS rebinding its Host, gives it away.
-bool is_peer_local(const http::Request& request) {
-  bool from_here = request.peer == "unix" || request.peer == "::1" || request.peer.starts_with("127.");
-  if (!from_here || (request.peer != "unix" && !loopback_name(request.head.host))) return false;
-  for (const Header& h : request.head.headers) {
-    // A reverse proxy on this machine speaks for callers from anywhere.
-    for (std::string_view relayed : {"x-forwarded-for", "forwarded", "x-real-ip", "via"})
-      if (iequals(h.name, relayed)) return false;
-    if (!iequals(h.name, "origin")) continue;
-    size_t slashes = h.value.find("://");
-    if (slashes == std::string_view::npos || !loopback_name(h.value.substr(slashes + 3))) return false;
-  }
-  return true;
-}
 
 // Collects events and writes them to the caller's connection. The last one tells the caller that all is well,
 // and nobody reads on after it: it is held back until that is certain.
@@ -113,15 +41,18 @@ class ResponseStream final : public exchange::AnswerStream {
 std::vector<Header> answer_headers(const exchange::Exchange& exchange, std::string_view content_type,
                                    const OwnedHeaders& passed) {
   std::vector<Header> headers;
-  headers.reserve(passed.size() + 7);
+  headers.reserve(passed.size() + 8);
   headers.push_back({"content-type", content_type});
-  bool has_request_id = false;
+  bool has_request_id = false, has_own_id = false;
   for (const auto& [name, value] : passed) {
     headers.push_back({name, value});
     has_request_id = has_request_id || name == "x-request-id";
+    has_own_id = has_own_id || name == "request-id";
   }
   if (!exchange.lossy.empty()) headers.push_back({"x-weir-lossy", exchange.lossy});
   if (!has_request_id) headers.push_back({"x-request-id", exchange.id});
+  if (!has_own_id && exchange.dialect == exchange::Dialect::kAnthropic)
+    headers.push_back({"request-id", exchange.id});
   headers.push_back({"x-weir-request-id", exchange.id});
   if (!exchange.outcome.provider.empty()) {
     headers.push_back({"x-weir-provider", exchange.outcome.provider});
@@ -198,61 +129,6 @@ io::Task<void> ModelApi::call(std::shared_ptr<Services> services, http::Request&
   } else {
     co_await response.end(stream.good_end());
   }
-}
-
-io::Task<void> ModelApi::models(std::shared_ptr<Services> services, http::Request& request,
-                                http::ResponseWriter& response, std::string_view id_in_path) {
-  std::string id = percent_decoded(id_in_path);
-  std::string request_id = new_request_id(loop_.random());
-  auto send = [&](int status, const std::string& body) {
-    std::array<Header, 4> headers{Header{"content-type", "application/json"},
-                                  Header{"x-request-id", request_id}, Header{"x-weir-request-id", request_id},
-                                  Header{"www-authenticate", "Bearer"}};
-    return response.send(status, {headers.data(), status == 401 ? 4u : 3u}, body);
-  };
-  auto principal = services->authenticate(request.head.headers, is_peer_local(request));
-  if (!principal) {
-    std::string body = openai::error_body(principal.error());
-    co_await send(http_status(principal.error().code), body);
-    co_return;
-  }
-  const Settings& settings = services->settings();
-  std::vector<openai::ModelEntry> entries;
-  auto add = [&](const std::string& name, const std::string& owner) {
-    if (principal->may_use(name) &&
-        std::ranges::find(entries, name, &openai::ModelEntry::id) == entries.end())
-      entries.push_back({name, owner});
-  };
-  for (const ModelSettings& model : settings.models) {
-    add(model.name, model.targets.front().provider);
-    for (const std::string& alias : model.aliases)
-      add(alias, model.targets.front().provider);
-  }
-  for (const ProviderSettings& provider : settings.providers) {
-    for (const LocalChatSettings& chat : provider.chat)
-      add(chat.name, provider.name);
-    for (const LocalEmbeddingsSettings& e : provider.embeddings)
-      add(e.name, provider.name);
-    for (const std::string& pattern : provider.models)
-      if (!pattern.ends_with('*')) add(pattern, provider.name);
-  }
-  int64_t created = 0;  // weir does not know when a model was made; the field is required by the clients
-  std::string body;
-  int status = 200;
-  if (id.empty()) {
-    body = openai::models_body(entries, created);
-  } else if (auto at = std::ranges::find(entries, id, &openai::ModelEntry::id); at != entries.end()) {
-    body = openai::model_body(*at, created);
-  } else if (auto name = wire::check_model_name(id); !name) {
-    status = http_status(name.error().code);
-    body = openai::error_body(name.error());
-  } else {
-    status = 404;
-    body = openai::error_body(make_error(ErrorCode::kNotFound,
-                                         "The model '" + id + "' does not exist or this key may not use it.",
-                                         "model", "model_not_found"));
-  }
-  co_await send(status, body);
 }
 
 }  // namespace weir::server

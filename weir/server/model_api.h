@@ -1,6 +1,6 @@
-// Model calls as callers make them, in any dialect: bytes -> Exchange -> bytes. Errors before the first byte are
-// JSON answers with their status; errors inside a stream are the dialect's error event and a clean end, never an
-// invented last event.
+// Model calls as callers make them, in any dialect: bytes -> Exchange -> bytes. Errors before the first byte
+// are JSON answers with their status; errors inside a stream are the dialect's error event and a clean end,
+// never an invented last event.
 #pragma once
 
 #include <memory>
@@ -21,9 +21,6 @@ class ModelApi {
   /// A POST that `wire` reads and answers.
   io::Task<void> call(std::shared_ptr<Services> services, http::Request& request,
                       http::ResponseWriter& response, const wire::Wire& wire, exchange::Operation operation);
-  /// GET /v1/models, and with an id (percent escapes and all) GET /v1/models/{id}.
-  io::Task<void> models(std::shared_ptr<Services> services, http::Request& request,
-                        http::ResponseWriter& response, std::string_view id_in_path);
 
  private:
   io::Task<void> refuse(const wire::Wire& wire, http::Request& request, http::ResponseWriter& response);

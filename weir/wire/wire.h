@@ -100,6 +100,10 @@ class Wire {
   virtual Result<chat::Request> read_chat(Operation operation,
                                           const exchange::ModelRequest& request) const = 0;
   virtual Result<EmbeddingRequest> read_embedding(const exchange::ModelRequest& request) const = 0;
+  /// The answer to a request that needs no model server (Ollama's "load this model"); nullopt: it needs one.
+  virtual std::optional<std::string> own_answer(const AnswerContext&, const exchange::ModelRequest&) const {
+    return std::nullopt;
+  }
   /// What an answer repeats of its request; goes to AnswerContext::echo before the request is let go.
   virtual std::string echo(const exchange::ModelRequest&) const { return {}; }
   virtual std::string write_answer(const AnswerContext& context, const chat::Answer& answer) const = 0;

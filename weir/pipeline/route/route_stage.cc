@@ -19,8 +19,7 @@ RouteStage::RouteStage(const Settings& settings) : settings_(settings) {
   }
 }
 
-Result<void> RouteStage::route(exchange::Exchange& exchange) const {
-  const std::string& asked = exchange.request.model;
+Result<void> RouteStage::route(exchange::Exchange& exchange, std::string_view asked) const {
   auto unknown = [&] {
     return fail(
         ErrorCode::kNotFound,
@@ -61,7 +60,12 @@ Result<void> RouteStage::route(exchange::Exchange& exchange) const {
 }
 
 io::Task<Result<exchange::Stage::Flow>> RouteStage::before(exchange::Exchange& exchange) {
-  CO_TRY_VOID(route(exchange));
+  Result<void> found = route(exchange, exchange.request.model);
+  // Ollama's clients call the model "m" by its default tag too: "m:latest".
+  std::string_view asked = exchange.request.model;
+  if (!found && exchange.dialect == exchange::Dialect::kOllama && asked.ends_with(":latest"))
+    if (route(exchange, asked.substr(0, asked.rfind(':')))) found = {};
+  CO_TRY_VOID(std::move(found));
   exchange.timeline.routed = exchange.loop.now();
   co_return Flow::kOn;
 }

@@ -24,7 +24,7 @@ class RouteStage final : public exchange::Stage {
     const ModelSettings* model;
     std::vector<exchange::Target> targets;
   };
-  Result<void> route(exchange::Exchange& exchange) const;
+  Result<void> route(exchange::Exchange& exchange, std::string_view asked) const;
 
   const Settings& settings_;
   std::vector<Entry> entries_;                            // one a configured or local model

@@ -19,6 +19,10 @@ class OllamaWire final : public Wire {
   Result<EmbeddingRequest> read_embedding(const exchange::ModelRequest& request) const override {
     return ollama::read_embedding(request);
   }
+  std::optional<std::string> own_answer(const AnswerContext& context,
+                                        const exchange::ModelRequest& request) const override {
+    return load_answer(context, request);
+  }
   std::string write_answer(const AnswerContext& context, const chat::Answer& answer) const override {
     return ollama::write_answer(context, answer);
   }
