@@ -105,6 +105,9 @@ constexpr std::string_view kForbidden[] = {
     "awsbedrockruntimeendpoint",
 };
 
+constexpr size_t kNamedBytesMax =
+    64;  // of a key in a refusal: '_' are free, so "api___...___base" may be long
+
 bool is_forbidden(std::string_view key) {
   std::array<char, 32> folded;
   size_t n = 0;
@@ -217,8 +220,9 @@ Result<void> read_request(Operation operation, json::Parser& parser, exchange::M
     if (known != std::end(kParameters)) {
       TRY_VOID(check(*known, member.value));
     } else if (is_forbidden(member.key)) {
-      return fail(ErrorCode::kInvalidRequest, fmt::format("'{}' is not accepted by this gateway", member.key),
-                  std::string(member.key), "unknown_parameter");
+      std::string_view named = member.key.substr(0, kNamedBytesMax);
+      return fail(ErrorCode::kInvalidRequest, fmt::format("'{}' is not accepted by this gateway", named),
+                  std::string(named), "unknown_parameter");
     }
   }
 
