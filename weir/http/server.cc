@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <coroutine>
 
 #include "weir/base/mutation.h"
 #include "weir/http/http_date.h"
@@ -61,6 +62,31 @@ constexpr Duration kLingerTime = seconds(2);
 
 constexpr size_t kHeadBytesKept = 16 * 1024;  // of an idle connection's copy of its last head
 
+// Requests of one connection that are answered before the others of this core have their turn: a pipeline of
+// requests that need no waiting would hold it as long as it lasts.
+constexpr int kRequestsAtOnceMax = 32;
+
+// co_await NextTurn(loop): what else is ready comes first. A timer would do, but its ticks are long.
+class NextTurn {
+ public:
+  explicit NextTurn(io::Loop& loop) : loop_(loop) {}
+  ~NextTurn() {
+    if (waiter_) *waiter_ = nullptr;  // a frame may be destroyed while it waits
+  }
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> h) {
+    waiter_ = std::make_shared<std::coroutine_handle<>>(h);
+    loop_.post([waiter = waiter_] {
+      if (*waiter) waiter->resume();
+    });
+  }
+  void await_resume() const {}
+
+ private:
+  io::Loop& loop_;
+  std::shared_ptr<std::coroutine_handle<>> waiter_;  // shared with the job, which may outlive this
+};
+
 // A connection's place among those of its address.
 class ClientPlace {
  public:
@@ -88,6 +114,11 @@ io::Task<void> ServerConnection::run() {
   inbox_.watcher = this;
   while (co_await read_head()) {
     if (!co_await handle()) break;
+    if (inbox_.empty()) at_once_ = 0;
+    if (++at_once_ >= kRequestsAtOnceMax) {
+      at_once_ = 0;
+      co_await NextTurn(server_.loop_);
+    }
     if (rest_.count() > 0) co_await take_rest();
   }
   inbox_.watcher = nullptr;

@@ -600,6 +600,23 @@ TEST(HttpServer, ALeavingClientCancelsItsRequestAtOnce) {
   }
 }
 
+TEST(HttpServer, APipelineLeavesTheOthersTheirTurn) {
+  run([](Scene& s) -> Task<void> {
+    RawClient other(s.loop, s.guard.scope());
+    co_await other.connect(s.server.address());
+    co_await turns(s.loop, 10);
+    std::string pipeline;
+    for (int i = 0; i < 1000; ++i)
+      pipeline += get("/a");
+    int before = s.server.requests;
+    co_await s.client.send(pipeline);
+    EXPECT_EQ((co_await other.ask(get("/b"))).body, "/b");
+    EXPECT_LT(s.server.requests - before, 500);
+    for (int i = 0; i < 1000; ++i)
+      EXPECT_EQ((co_await s.client.reply()).body, "/a");
+  });
+}
+
 TEST(HttpServer, PipelinedBytesDoNotHideThatTheClientLeft) {
   run([](Scene& s) -> Task<void> {
     co_await s.client.send(get("/wait") + get("/more"));
