@@ -37,11 +37,19 @@ http::ClientOptions client_options(const EndpointOptions& options) {
 
 // What a caller may say to the model server besides the body. Authorization, cookies, connection headers and
 // anything unknown stay here.
+// Each once, in plain text of a sane length: a model server that chokes on a header must not look broken
+// because of one caller.
+constexpr size_t kCallerHeaderBytesMax = 512;
 constexpr std::string_view kCallerHeaders[] = {"traceparent", "tracestate", "idempotency-key", "openai-beta"};
 
 constexpr std::string_view kAnswerHeaders[] = {"retry-after",   "retry-after-ms",       "x-request-id",
                                                "request-id",    "openai-processing-ms", "openai-version",
                                                "x-should-retry"};
+
+bool fit_to_pass(std::string_view value) {
+  return value.size() <= kCallerHeaderBytesMax &&
+         std::ranges::all_of(value, [](char c) { return c >= 0x20 && c < 0x7f; });
+}
 
 std::string lowered(std::string_view text) {
   std::string out(text);
@@ -71,9 +79,9 @@ std::string Endpoint::post_head(std::string_view path, HeaderList caller_headers
   head.append("POST ").append(prefix_).append(path).append(" HTTP/1.1\r\n").append(fixed_);
   head.append("Content-Type: application/json\r\nX-Weir-Request-Id: ").append(request_id);
   head.append("\r\nContent-Length: ").append(std::to_string(content_length)).append("\r\n");
-  for (const Header& h : caller_headers)
-    for (std::string_view allowed : kCallerHeaders)
-      if (iequals(h.name, allowed)) head.append(allowed).append(": ").append(h.value).append("\r\n");
+  for (std::string_view allowed : kCallerHeaders)
+    if (const Header* h = find_header(caller_headers, allowed); h && fit_to_pass(h->value))
+      head.append(allowed).append(": ").append(h->value).append("\r\n");
   head.append("\r\n");
   return head;
 }
