@@ -58,7 +58,10 @@ class BodyPace {
 
 // How long a body that nobody reads is waited for, in all: a client that drips it must not hold a connection.
 constexpr Duration kSkipTime = seconds(5);
+// What still comes after the last answer. A client that does not look for an answer before its body is sent
+// must find it nevertheless: up to this much it does.
 constexpr Duration kLingerTime = seconds(2);
+constexpr size_t kLingerBytesMax = size_t{64} << 20;
 
 constexpr size_t kHeadBytesKept = 16 * 1024;  // of an idle connection's copy of its last head
 
@@ -245,7 +248,7 @@ io::Task<void> ServerConnection::linger() {
   server_.loop_.arm(bound, kLingerTime);
   size_t dropped = 0;
   body_.release();
-  while (dropped < options_.unread_body_bytes_max) {
+  while (dropped < kLingerBytesMax) {
     dropped += inbox_.size();
     inbox_.consume(inbox_.size());
     if (co_await inbox_.more(scope) != io::IoStatus::kOk) co_return;
