@@ -46,14 +46,15 @@ class Weir(Server):
     """Every stage on: key, routing with another model name upstream, metrics, a JSON log line a request."""
     name = "weir"
 
-    def __init__(self, folder, mock_port, core=PROXY_CORE, binary=None, wrapper=(), listen=True,
-                 events="{ ring_bytes: 8388608 }", log_requests=True):
-        """`events`: of the configuration; by default with room for the idle streams of bench/run memory."""
+    def __init__(self, folder, mock_port, core=PROXY_CORE, binary=None, wrapper=(), listen=True, events="{}",
+                 log_requests=True, data=None):
+        """`events`: of the configuration. `data`: the folder of the records, if not in `folder`."""
         self.events, self.log_requests = events, log_requests
         self.port = free_port()
         self.folder = folder
         self.config_path = os.path.join(folder, "weir.yaml")
         self.log_path = os.path.join(folder, "weir.log")
+        self.data = data or os.path.join(folder, "weir-data")
         self.write_config(mock_port)
         self.argv = [*wrapper, binary or build.weir(), "serve", "--config", self.config_path]
         if listen:
@@ -80,6 +81,7 @@ models:
   - {{ name: gpt-4o-mini, targets: [ {{ provider: mock, model: {model} }} ] }}
 log: {{ file: "{self.log_path}", requests: {str(self.log_requests).lower()} }}
 events: {self.events}
+data: {{ directory: "{self.data}" }}
 """
         if broken:
             text += "models: nonsense\n"

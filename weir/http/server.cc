@@ -63,6 +63,8 @@ constexpr Duration kSkipTime = seconds(5);
 constexpr Duration kLingerTime = seconds(2);
 constexpr size_t kLingerBytesMax = size_t{64} << 20;
 
+constexpr size_t kLongBodyStep = 128 * 1024;  // room is made for so much of a long body at first
+
 constexpr size_t kHeadBytesKept = 16 * 1024;  // of an idle connection's copy of its last head
 
 // Requests of one connection that are answered before the others of this core have their turn: a pipeline of
@@ -335,9 +337,12 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max, Conten
     if (piece.state == BodyReader::State::kTruncated)
       co_return fail(ErrorCode::kCancelled, "the client left");
 
-    // One byte more than is missing: a read that fills its buffer is followed by another, to see what is
-    // left.
-    if (!c.inbox_.reading() && long_body > 0) c.inbox_.reserve(long_body - c.inbox_.size() + 1);
+    // Room for what is really coming: who sends its body at once has filled the first read. Room for all that
+    // a client announced would be its to claim with two lines, ten thousand times. And one byte more than is
+    // missing: a read that fills its buffer is followed by another, to see what is left.
+    if (!c.inbox_.reading() && long_body > 0 && c.inbox_.filled())
+      c.inbox_.reserve(std::min(long_body + 1, std::max(kLongBodyStep, 8 * c.inbox_.size())) -
+                       c.inbox_.size());
     Duration patience = pace.wait(loop.now(), c.options_.body_idle_timeout);
     io::IoStatus status = co_await c.inbox_.more(cancel, loop, patience);
     if (status == io::IoStatus::kOk || status == io::IoStatus::kTimedOut) {
