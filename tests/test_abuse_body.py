@@ -91,6 +91,18 @@ def test_A11_nesting(trap, nested):
     assert trap.request("POST", CHAT, deep).status == 200
 
 
+def test_A11_members(trap):
+    """Each costs memory and a comparison: a body of nothing else is refused before it costs a multiple of itself."""
+
+    def members(count: int) -> bytes:
+        return b",".join(b'"%x":1' % i for i in range(count))
+
+    for body in (with_member(members(1023)), with_member(b'"x":{' + members(65_537) + b"}"), with_member(members(2_000_000))):
+        assert "JSON object of more than " in refuses(trap, body, "invalid_json")["message"]
+    for body in (with_member(members(1022)), with_member(b'"x":{' + members(65_536) + b"}")):
+        assert trap.request("POST", CHAT, body).status == 200
+
+
 @pytest.mark.parametrize(
     "text",
     [b'"x":"\\ud800"', b'"x":"\\udc00"', b'"x":"\\udc00\\ud800"', b'"x":"\\ud800x"', b'"\\ud800":1', b'"x":"\xed\xa0\x80"',
@@ -388,6 +400,9 @@ def test_A25_in_the_body(trap, thief, path):
             refuses(trap, json.dumps({**body, name: value}).encode(), "unknown_parameter", name, path=path)
     escaped = json.dumps({**body, "NAME": thief.url}).replace("NAME", "\\u0061pi_base").encode()
     refuses(trap, escaped, "unknown_parameter", "api_base", path=path)
+    # '_' count for nothing in a name, so there is no end to it: the refusal has one.
+    long = json.dumps({**body, "api" + "_" * 1_000_000 + "base": thief.url}).encode()
+    refuses(trap, long, "unknown_parameter", "api" + "_" * 61, path=path)
 
 
 @pytest.mark.parametrize(
@@ -395,6 +410,21 @@ def test_A25_in_the_body(trap, thief, path):
 )
 def test_A25_in_a_header(trap, thief, name):
     refuses(trap, json.dumps(chat_body()).encode(), "unknown_parameter", name, headers={name: thief.url})
+
+
+def test_A25_headers_that_pass_carry_nothing_odd(trap):
+    """What a caller says to the model server is plain, short, and said once: one that chokes on it would look broken."""
+    body = chat_body()
+    for name in ("Idempotency-Key", "OpenAI-Beta"):
+        for value in ("x" * 513, "a\tb", "caf\u00e9"):
+            refuses(trap, json.dumps(body).encode(), "invalid_value", name, headers={name: value})
+    odd = [("traceparent", "t" * 60_000), ("tracestate", "a\tb"), ("Idempotency-Key", "first"), ("Idempotency-Key", "second")]
+    lines = "".join(f"{name}: {value}\r\n" for name, value in odd).encode()
+    plain = post_bytes(CHAT, body)
+    with trap.raw() as raw:
+        assert raw.send(plain.replace(b"\r\n", b"\r\n" + lines, 1)).answer().status == 200
+    heard = [(name, value) for name, value in trap.server.requests[-1].header_list if name in ("traceparent", "tracestate", "idempotency-key")]
+    assert heard == [("idempotency-key", "first")]
 
 
 def test_A25_in_the_target_and_host(trap, thief):

@@ -10,6 +10,14 @@ import time
 # autogroups it counts within a session only. Whoever fills a core is still paused 50 ms each second by the kernel, so
 # a latency is to be measured below that.
 OWN_SESSION = ["setsid", "sh", "-c", 'chrt --rr --pid 1 $$ 2>/dev/null >&2; exec "$@"', "sh"]
+
+
+def take_ordinary_turns():
+    """From now on this run's processes share the machine with its other work: for what takes half an hour, and for what
+    keeps a core full and a disk busy (the kernel's threads that finish a write would hardly get a turn)."""
+    OWN_SESSION[:] = ["setsid", "sh", "-c", 'exec "$@"', "sh"]
+
+
 TICKS = os.sysconf("SC_CLK_TCK")
 PROXY_CORE = 0  # what is measured
 LOAD_CORE = 1  # the mock and the load generator
@@ -83,6 +91,14 @@ class Process(subprocess.Popen):
             with open(f"/proc/{pid}/status") as f:
                 total += sum(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
         return total
+
+    def favour_helpers(self):
+        """Lets every thread but the first (weir's loop, with one core) go before it, where OWN_SESSION had its way. The
+        ordinary scheduler gives a thread that mostly sleeps its turn when it wakes; round robin only when the loop has
+        used up its 100 ms, and a loop that never sleeps then keeps its own syncs and its store from working."""
+        for thread in map(int, os.listdir(f"/proc/{self.pid}/task")):
+            if thread != self.pid and os.sched_getscheduler(thread) & os.SCHED_RR:
+                os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(2))
 
     def end(self, seconds=10):
         """SIGTERM, then SIGKILL to its group. The exit code."""

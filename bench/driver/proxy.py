@@ -5,7 +5,7 @@ latency they sleep, as servers do."""
 import contextlib
 
 from . import build, load, peers, rows
-from .servers import Mock, Nginx, Weir
+from .servers import EVENTS_AT_FULL_SPEED, Mock, Nginx, Weir
 
 # lane, body bytes, streamed, connections, gate
 LANES = [
@@ -77,7 +77,8 @@ def servers(folder, peer_names, spin):
     """(mock, [weir, nginx, ...])"""
     with contextlib.ExitStack() as stack:
         mock = stack.enter_context(Mock(folder, spin=spin))
-        proxies = [stack.enter_context(kind(folder, mock.port)) for kind in (Weir, Nginx)]
+        proxies = [stack.enter_context(Weir(folder, mock.port, events=EVENTS_AT_FULL_SPEED)),
+                   stack.enter_context(Nginx(folder, mock.port))]
         proxies += [stack.enter_context(peers.start(name, folder, mock.port)) for name in peer_names]
         yield mock, proxies
 

@@ -9,6 +9,9 @@ from .processes import LOAD_CORE, PROXY_CORE, Process, free_port, wait_for_port
 KEY = "sk-bench-0123456789abcdef"
 DESCRIPTORS = 20000
 KEPT_LOG_BYTES = 64 << 20  # a lane writes up to a gigabyte
+# Four seconds of one core's requests. A full ring refuses them, and a commit takes seconds on a disk that others use:
+# that would measure the disk.
+EVENTS_AT_FULL_SPEED = "{ ring_bytes: 134217728 }"
 
 
 class Server:
@@ -43,11 +46,15 @@ class Weir(Server):
     """Every stage on: key, routing with another model name upstream, metrics, a JSON log line a request."""
     name = "weir"
 
-    def __init__(self, folder, mock_port, core=PROXY_CORE, binary=None, wrapper=(), listen=True):
+    def __init__(self, folder, mock_port, core=PROXY_CORE, binary=None, wrapper=(), listen=True, events="{}",
+                 log_requests=True, data=None):
+        """`events`: of the configuration. `data`: the folder of the records, if not in `folder`."""
+        self.events, self.log_requests = events, log_requests
         self.port = free_port()
         self.folder = folder
         self.config_path = os.path.join(folder, "weir.yaml")
         self.log_path = os.path.join(folder, "weir.log")
+        self.data = data or os.path.join(folder, "weir-data")
         self.write_config(mock_port)
         self.argv = [*wrapper, binary or build.weir(), "serve", "--config", self.config_path]
         if listen:
@@ -72,7 +79,9 @@ providers:
     timeouts: {{ headers_ms: 3600000, first_token_ms: 3600000, idle_ms: 3600000, total_ms: 3600000 }}
 models:
   - {{ name: gpt-4o-mini, targets: [ {{ provider: mock, model: {model} }} ] }}
-log: {{ file: "{self.log_path}", requests: true }}
+log: {{ file: "{self.log_path}", requests: {str(self.log_requests).lower()} }}
+events: {self.events}
+data: {{ directory: "{self.data}" }}
 """
         if broken:
             text += "models: nonsense\n"

@@ -12,6 +12,12 @@
 //   --mode hold     one request on each of `connections` connections; prints {"opened":N} when each has the
 //   first
 //                   byte of its body, then waits for all of them to end.
+// --refusals 1 (open): the server may refuse. A whole 503 or 429 with Retry-After is no error but counted,
+// with latencies of its own; a request that found no free connection within --patience_ms (default 100) of
+// its time is not sent and counted too, as a client's own pool would give up. "goodput" is then the good
+// answers a second that came in time; it and the latencies count from --skip_seconds on. --obey 1: a
+// connection that was refused asks again only when its Retry-After is over; left out: at once, when it is its
+// turn.
 // Further flags: --port, --path, --key (bearer), --body FILE, --expect FILE (the answer's body, chunking
 // removed; left out: any 200 that is whole, and holds "[DONE]" when it is an event stream), --warmup
 // (requests not counted), --ids FILE (the x-weir-request-id of every answer that was whole, a line each),
@@ -27,6 +33,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <queue>
 #include <vector>
 
 #include "tool.h"
@@ -50,6 +57,9 @@ class Answer {
   bool body_begun() const { return body_bytes_ > 0; }
   int status() const { return status_; }
   const std::string& id() const { return id_; }
+  bool refusal() const { return (status_ == 503 || status_ == 429) && retry_after_ && phase_ == Phase::kEnd; }
+  bool closes() const { return closes_; }
+  int retry_after_s() const { return retry_after_s_; }
 
   /// Takes what arrived. `expect` empty: see the flag.
   State take(std::string_view in, const std::string& expect) {
@@ -124,6 +134,10 @@ class Answer {
       id_ = std::string(head.substr(at, lower.find("\r\n", at) - at));
     }
     stream_ = lower.find("text/event-stream") != std::string::npos;
+    size_t retry_at = lower.find("\r\nretry-after: ");
+    retry_after_ = retry_at != std::string::npos;
+    retry_after_s_ = retry_after_ ? std::atoi(lower.c_str() + retry_at + 15) : 0;
+    closes_ = lower.find("\r\nconnection: close") != std::string::npos;
     if (lower.find("transfer-encoding: chunked") != std::string::npos) {
       phase_ = Phase::kChunkSize;
     } else {
@@ -154,6 +168,9 @@ class Answer {
   size_t body_bytes_ = 0;
   int status_ = 0;
   bool stream_ = false;
+  bool retry_after_ = false;
+  int retry_after_s_ = 0;
+  bool closes_ = false;
 };
 
 struct Client {
@@ -162,6 +179,7 @@ struct Client {
   bool first_seen = false;
   size_t sent = 0;  // of the request's bytes
   int64_t due_ns = 0;
+  int64_t sent_ns = 0;
   Answer answer;
 };
 
@@ -186,6 +204,10 @@ class Load {
         rate_(flags.number("rate", 0)),
         spin_(flags.integer("spin", 0) != 0),
         until_refused_(flags.integer("until-refused", 0) != 0),
+        refusals_(flags.integer("refusals", 0) != 0),
+        obey_(flags.integer("obey", 0) != 0),
+        patience_ns_(flags.integer("patience_ms", 100) * 1'000'000),
+        skip_ns_(static_cast<int64_t>(flags.number("skip_seconds", 0) * 1e9)),
         clients_(static_cast<size_t>(flags.integer("connections", 1))),
         epoll_(epoll_create1(0)) {
     if (!flags.text("ids").empty() && !(ids_ = std::fopen(flags.text("ids").c_str(), "a")))
@@ -240,13 +262,20 @@ class Load {
     };
     int64_t total = std::min<int64_t>(requests_max_, static_cast<int64_t>(seconds_ * rate_));
     while (begun_ < total || busy_ > 0) {
+      for (; !resting_.empty() && resting_.top().first <= now_ns(); resting_.pop())
+        free_.push_back(resting_.top().second);
       while (begun_ < total && !free_.empty() && due_at(begun_) <= now_ns()) {
         Client* c = free_.front();
         free_.pop_front();
         begin(*c, due_at(begun_));
       }
+      while (refusals_ && begun_ < total && free_.empty() && due_at(begun_) + patience_ns_ <= now_ns()) {
+        ++begun_;
+        ++unsent_;
+      }
       int64_t wait = -1;
       if (begun_ < total && !free_.empty()) wait = std::max<int64_t>(0, due_at(begun_) - now_ns());
+      if (refusals_ && begun_ < total && free_.empty()) wait = 10 * kStepNs;  // for who loses patience
       poll(wait);
     }
   }
@@ -295,6 +324,7 @@ class Load {
     c.busy = true;
     ++busy_;
     c.due_ns = due_ns;
+    c.sent_ns = now_ns();
     c.sent = 0;
     c.first_seen = false;
     c.answer.start();
@@ -347,7 +377,19 @@ class Load {
     if (state == Answer::State::kWhole) {
       ++whole_;
       if (ids_) std::fprintf(ids_, "%s\n", c.answer.id().c_str());
-      latencies_ns_.push_back(now_ns() - c.due_ns);
+      int64_t now = now_ns();
+      if (now >= start_ns_ + skip_ns_ && static_cast<double>(now - start_ns_) <= seconds_ * 1e9) ++in_time_;
+      if (c.due_ns >= start_ns_ + skip_ns_) latencies_ns_.push_back(now - c.due_ns);
+    } else if (refusals_ && c.answer.refusal()) {
+      ++refusals_seen_;
+      if (c.due_ns >= start_ns_ + skip_ns_) refused_ns_.push_back(now_ns() - c.sent_ns);
+      if (c.answer.closes()) drop(c);
+      if (obey_) {
+        c.busy = false;
+        --busy_;
+        resting_.emplace(now_ns() + c.answer.retry_after_s() * 1'000'000'000LL, &c);
+        return;
+      }
     } else {
       ++(c.answer.status() != 200 ? errors_.status : errors_.wrong);
       if (errors_.all() == 1)
@@ -392,19 +434,31 @@ class Load {
   void report() {
     double seconds = static_cast<double>(now_ns() - start_ns_) / 1e9;
     std::sort(latencies_ns_.begin(), latencies_ns_.end());
-    auto quantile_us = [&](double q) {
-      if (latencies_ns_.empty()) return 0.0;
-      auto rank = static_cast<size_t>(std::ceil(q * static_cast<double>(latencies_ns_.size())));
-      return static_cast<double>(latencies_ns_[std::max<size_t>(rank, 1) - 1]) / 1e3;
+    std::sort(refused_ns_.begin(), refused_ns_.end());
+    auto quantile = [](const std::vector<int64_t>& sorted, double q) {
+      if (sorted.empty()) return 0.0;
+      auto rank = static_cast<size_t>(std::ceil(q * static_cast<double>(sorted.size())));
+      return static_cast<double>(sorted[std::max<size_t>(rank, 1) - 1]) / 1e3;
     };
+    auto quantile_us = [&](double q) { return quantile(latencies_ns_, q); };
     std::printf(
         "{\"requests\":%lld,\"errors\":{\"connect\":%lld,\"status\":%lld,\"wrong\":%lld,\"cut\":%lld},"
         "\"seconds\":%.3f,\"rps\":%.0f,\"latency_us\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p999\":%.1f,"
-        "\"max\":%.1f}}\n",
+        "\"max\":%.1f}",
         static_cast<long long>(whole_), static_cast<long long>(errors_.connect),
         static_cast<long long>(errors_.status), static_cast<long long>(errors_.wrong),
         static_cast<long long>(errors_.cut), seconds, static_cast<double>(whole_) / seconds, quantile_us(0.5),
         quantile_us(0.9), quantile_us(0.99), quantile_us(0.999), quantile_us(1));
+    if (refusals_) {
+      double window = seconds_ - static_cast<double>(skip_ns_) / 1e9;
+      std::printf(
+          ",\"goodput\":%.0f,\"refused\":%lld,\"unsent\":%lld,\"refused_us\":{\"p50\":%.1f,\"p99\":%.1f,"
+          "\"max\":%.1f}",
+          static_cast<double>(in_time_) / window, static_cast<long long>(refusals_seen_),
+          static_cast<long long>(unsent_), quantile(refused_ns_, 0.5), quantile(refused_ns_, 0.99),
+          quantile(refused_ns_, 1));
+    }
+    std::printf("}\n");
   }
 
   const std::string mode_;
@@ -416,6 +470,16 @@ class Load {
   const bool until_refused_;
   bool refused_ = false;
   std::FILE* ids_ = nullptr;
+  const bool refusals_;
+  const bool obey_;
+  const int64_t patience_ns_;
+  const int64_t skip_ns_;
+  int64_t in_time_ = 0;
+  int64_t unsent_ = 0;
+  int64_t refusals_seen_ = 0;
+  std::vector<int64_t> refused_ns_;
+  using Resting = std::pair<int64_t, Client*>;  // until when
+  std::priority_queue<Resting, std::vector<Resting>, std::greater<>> resting_;
   std::string expect_;
   std::string request_;
   std::vector<Client> clients_;

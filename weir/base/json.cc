@@ -10,7 +10,8 @@
 //
 // Duplicate keys: up to 32 keys of an object are compared by fingerprint as they come; a larger object is
 // sorted once at its end, by fingerprint and then by text, so crafted collisions cost n log n and never n
-// squared (10 MB of nothing but short keys: 73 ms).
+// squared (10 MB of nothing but short keys: 73 ms). The number of members is bounded all the same: a body of
+// nothing but keys would have cost ten times its size in memory and a second of its core.
 #include "weir/base/json.h"
 
 #include <fmt/format.h>
@@ -36,6 +37,8 @@ namespace {
 constexpr size_t kKeptMemoryMax = size_t{4} << 20;
 constexpr size_t kPairwiseKeysMax = 32;
 constexpr int kDepthMax = 1024;
+constexpr size_t kMembersMax = 65'536;    // of any object: a map of tokens, the largest that clients send
+constexpr size_t kTopMembersMax = 1'024;  // of the document: these are listed
 
 struct Key {
   std::string_view text;
@@ -167,6 +170,13 @@ class Checker {
     return nullptr;
   }
 
+  const char* members_fault(const char* p, size_t most) {
+    error_ = make_error(ErrorCode::kInvalidRequest,
+                        fmt::format("JSON object of more than {} members at byte {}", most, p - begin_), {},
+                        "invalid_json");
+    return nullptr;
+  }
+
   const char* depth_fault(const char* p) {
     error_ = make_error(ErrorCode::kInvalidRequest,
                         fmt::format("JSON nested deeper than {} levels at byte {}", depth_max_, p - begin_),
@@ -283,7 +293,7 @@ class Checker {
 
   const char* object(const char* p, int depth) {
     if (depth >= depth_max_) return depth_fault(p);
-    size_t first_key = keys_.size();
+    size_t first_key = keys_.size(), members_max = depth == 0 ? kTopMembersMax : kMembersMax;
     p = space(p + 1);
     if (at(p) == '}') return p + 1;
     for (;;) {
@@ -295,6 +305,7 @@ class Checker {
       std::string_view text(key + 1, static_cast<size_t>(p - key) - 2);
       if (escaped) text = store_.unescaped(text);
       if (!add_key(text, first_key)) return duplicate_fault(text);
+      if (keys_.size() - first_key > members_max) return members_fault(key, members_max);
       p = space(p);
       if (at(p) != ':') return fault(p, "a colon was expected");
       Value member;

@@ -184,6 +184,20 @@ TEST(Json, WhatLiesBehindTheDocumentDoesNotCount) {
   EXPECT_FALSE(parser.parse(buffer.view().substr(0, 11)));
 }
 
+// Members cost memory and a comparison each: a body of nothing else is refused before it costs much.
+TEST(Json, Members) {
+  auto object = [](int members) {
+    std::string text = "{";
+    for (int i = 0; i < members; ++i)
+      text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":0";
+    return text + "}";
+  };
+  EXPECT_EQ(Parsed(object(1024))->members.size(), 1024u);
+  EXPECT_EQ(reason(object(1025)), "invalid_json");
+  EXPECT_EQ(reason("[" + object(65'536) + "]"), "accepted");
+  EXPECT_EQ(reason("[" + object(65'537) + "]"), "invalid_json");
+}
+
 TEST(Json, Depth) {
   EXPECT_EQ(reason(nested(64)), "accepted");
   EXPECT_EQ(message(nested(65)), "JSON nested deeper than 64 levels at byte 64");
@@ -220,23 +234,24 @@ TEST(Json, DuplicateKeysAnywhere) {
 // Keys alike in everything a cheap fingerprint looks at. Slow only if comparing were quadratic: 30,000 keys
 // would then be 450 million comparisons of 80 bytes, and this test the slowest of the house.
 TEST(Json, CraftedKeysAreToldApart) {
-  std::string text = "{\"a\":1";
+  std::string text = "[{\"a\":1";
   for (int i = 0; i < 30'000; ++i)
     text += fmt::format(",\"{}{:010}{}\":1", std::string(35, 'x'), i, std::string(35, 'x'));
-  EXPECT_EQ(reason(text + "}"), "accepted");
+  EXPECT_EQ(reason(text + "}]"), "accepted");
   EXPECT_EQ(
-      reason(text + fmt::format(",\"{}{:010}{}\":1}}", std::string(35, 'x'), 29'999, std::string(35, 'x'))),
+      reason(text + fmt::format(",\"{}{:010}{}\":1}}]", std::string(35, 'x'), 29'999, std::string(35, 'x'))),
       "duplicate_key");
 }
 
 TEST(Json, EscapedKeysStayUntilTheNextParse) {
   std::string text = "{";
-  for (int i = 0; i < 3000; ++i)
-    text += fmt::format("{}\"\\u006b{}\":{}", i ? "," : "", i, i);
+  std::string longer(20, 'k');  // more than one chunk of keys
+  for (int i = 0; i < 1000; ++i)
+    text += fmt::format("{}\"\\u006b{}{}\":{}", i ? "," : "", longer, i, i);
   Parsed p(text + "}");
   ASSERT_TRUE(p.result);
-  for (int i = 0; i < 3000; ++i) {
-    ASSERT_EQ(p->members[static_cast<size_t>(i)].key, fmt::format("k{}", i));
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(p->members[static_cast<size_t>(i)].key, fmt::format("k{}{}", longer, i));
     ASSERT_EQ(p->members[static_cast<size_t>(i)].value.as_int(), i);
   }
   PaddedBuffer next(std::string_view("{\"\\u0061\":1}"));
@@ -500,7 +515,70 @@ TEST(JsonConformance, JSONTestSuite) {
     else if (file.starts_with("n_"))
       EXPECT_NE(verdict, "accepted") << file;
   }
+  std::cout << "files " << files << "\n";
   EXPECT_GE(files, 300);
+}
+
+std::string content_of(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// Files that parsers read without a fault and make different things of. Here each is refused, or keeps its
+// bytes.
+TEST(JsonConformance, WhatParsersTransformKeepsItsBytes) {
+  std::filesystem::path dir = data_dir() / "security/json/test_transform";
+  if (!std::filesystem::is_directory(dir)) {
+    std::cout << "skipped: no data (" << dir << ")\n";
+    GTEST_SKIP() << "no data";
+  }
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir)) {
+    std::string file = entry.path().filename(), text = content_of(entry.path());
+    SCOPED_TRACE(file);
+    ++files;
+    if (file.starts_with("object_same_key")) {
+      EXPECT_EQ(reason(text), "duplicate_key");
+    } else if (file.contains("invalid_codepoint")) {
+      EXPECT_EQ(reason(text), "invalid_json");
+    } else {
+      Parsed p(text);
+      ASSERT_TRUE(p.result);
+      EXPECT_EQ(Edits(p->bytes).str(), text);
+      if (p->type == Type::kObject) {
+        ASSERT_EQ(p->members.size(), 2u);  // two spellings of one letter are two keys: nothing is normalised
+        EXPECT_NE(p->members[0].key, p->members[1].key);
+        continue;
+      }
+      auto elements = elements_of(p->root.raw);
+      ASSERT_EQ(elements.size(), 1u);
+      EXPECT_EQ("[" + std::string(elements[0].raw) + "]", text.substr(0, text.find_last_not_of("\n") + 1));
+      if (file.contains("NULL")) EXPECT_EQ(elements[0].as_string(), std::string("A\0B", 3));
+      if (file.contains("9223372036854775809") || file.contains("9223372036854775808.") ||
+          file.contains("10000000000000000999"))
+        EXPECT_EQ(elements[0].as_int().has_value(),
+                  file.contains("-9223372036854775808"));  // no wrap, no double
+    }
+  }
+  std::cout << "files " << files << "\n";
+  EXPECT_EQ(files, 22);
+}
+
+TEST(JsonConformance, ALargeDocumentOfManyScripts) {
+  std::filesystem::path path = data_dir() / "security/json/twitter.json";
+  if (!std::filesystem::exists(path)) {
+    std::cout << "skipped: no data (" << path << ")\n";
+    GTEST_SKIP() << "no data";
+  }
+  std::string text = content_of(path);
+  Parsed p(text);
+  ASSERT_TRUE(p.result) << p.result.error().message;
+  EXPECT_EQ(elements_of(p->find("statuses")->raw).size(), 100u);
+  // Cut anywhere it is none, and the fault is at its end.
+  for (size_t n = 0; n < text.size(); n += 9973)
+    EXPECT_EQ(reason(text.substr(0, n)), "invalid_json") << n;
 }
 
 }  // namespace

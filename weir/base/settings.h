@@ -210,7 +210,7 @@ enum class WhenFull : uint8_t { kRefuse, kCount };
 
 struct EventSettings {
   bool enabled = true;
-  int64_t ring_bytes = 4 << 20;  // of each core; 512 a place, one place a request under way
+  int64_t ring_bytes = 8 << 20;  // of each core; 512 a place; room for more than limits.requests
   Acknowledge acknowledge = Acknowledge::kRing;
   WhenFull when_full = WhenFull::kRefuse;
   milliseconds sync{5};  // the longest a record waits for the next sync to begin

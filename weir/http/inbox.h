@@ -48,6 +48,8 @@ class Inbox final : io::Completion {
   /// The stream's end, once seen; kOk before.
   io::IoStatus status() const { return status_; }
   bool reading() const { return reading_; }
+  /// The last read filled the room it had: more is probably there.
+  bool filled() const { return filled_; }
   io::Stream& stream() { return stream_; }
 
   /// Bytes a read may bring without moving what bytes() shows.

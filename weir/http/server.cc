@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <coroutine>
 
 #include "weir/base/mutation.h"
 #include "weir/http/http_date.h"
@@ -57,9 +58,39 @@ class BodyPace {
 
 // How long a body that nobody reads is waited for, in all: a client that drips it must not hold a connection.
 constexpr Duration kSkipTime = seconds(5);
+// What still comes after the last answer. A client that does not look for an answer before its body is sent
+// must find it nevertheless: up to this much it does.
 constexpr Duration kLingerTime = seconds(2);
+constexpr size_t kLingerBytesMax = size_t{64} << 20;
+
+constexpr size_t kLongBodyStep = 128 * 1024;  // room is made for so much of a long body at first
 
 constexpr size_t kHeadBytesKept = 16 * 1024;  // of an idle connection's copy of its last head
+
+// Requests of one connection that are answered before the others of this core have their turn: a pipeline of
+// requests that need no waiting would hold it as long as it lasts.
+constexpr int kRequestsAtOnceMax = 32;
+
+// co_await NextTurn(loop): what else is ready comes first. A timer would do, but its ticks are long.
+class NextTurn {
+ public:
+  explicit NextTurn(io::Loop& loop) : loop_(loop) {}
+  ~NextTurn() {
+    if (waiter_) *waiter_ = nullptr;  // a frame may be destroyed while it waits
+  }
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> h) {
+    waiter_ = std::make_shared<std::coroutine_handle<>>(h);
+    loop_.post([waiter = waiter_] {
+      if (*waiter) waiter->resume();
+    });
+  }
+  void await_resume() const {}
+
+ private:
+  io::Loop& loop_;
+  std::shared_ptr<std::coroutine_handle<>> waiter_;  // shared with the job, which may outlive this
+};
 
 // A connection's place among those of its address.
 class ClientPlace {
@@ -88,6 +119,11 @@ io::Task<void> ServerConnection::run() {
   inbox_.watcher = this;
   while (co_await read_head()) {
     if (!co_await handle()) break;
+    if (inbox_.empty()) at_once_ = 0;
+    if (++at_once_ >= kRequestsAtOnceMax) {
+      at_once_ = 0;
+      co_await NextTurn(server_.loop_);
+    }
     if (rest_.count() > 0) co_await take_rest();
   }
   inbox_.watcher = nullptr;
@@ -214,7 +250,7 @@ io::Task<void> ServerConnection::linger() {
   server_.loop_.arm(bound, kLingerTime);
   size_t dropped = 0;
   body_.release();
-  while (dropped < options_.unread_body_bytes_max) {
+  while (dropped < kLingerBytesMax) {
     dropped += inbox_.size();
     inbox_.consume(inbox_.size());
     if (co_await inbox_.more(scope) != io::IoStatus::kOk) co_return;
@@ -301,9 +337,12 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max, Conten
     if (piece.state == BodyReader::State::kTruncated)
       co_return fail(ErrorCode::kCancelled, "the client left");
 
-    // One byte more than is missing: a read that fills its buffer is followed by another, to see what is
-    // left.
-    if (!c.inbox_.reading() && long_body > 0) c.inbox_.reserve(long_body - c.inbox_.size() + 1);
+    // Room for what is really coming: who sends its body at once has filled the first read. Room for all that
+    // a client announced would be its to claim with two lines, ten thousand times. And one byte more than is
+    // missing: a read that fills its buffer is followed by another, to see what is left.
+    if (!c.inbox_.reading() && long_body > 0 && c.inbox_.filled())
+      c.inbox_.reserve(std::min(long_body + 1, std::max(kLongBodyStep, 8 * c.inbox_.size())) -
+                       c.inbox_.size());
     Duration patience = pace.wait(loop.now(), c.options_.body_idle_timeout);
     io::IoStatus status = co_await c.inbox_.more(cancel, loop, patience);
     if (status == io::IoStatus::kOk || status == io::IoStatus::kTimedOut) {

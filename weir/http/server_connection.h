@@ -52,6 +52,7 @@ class ServerConnection final : public ListNode, InboxWatcher {
   io::Cancel scope_;
   io::Cancel* request_scope_ = nullptr;
   Duration rest_{};  // before the next head is read
+  int at_once_ = 0;  // requests in a row that were there already
   bool closing_ = false;
   bool keep_alive_ = true;
   bool idle_ = false;          // waiting for the first byte of a head

@@ -600,6 +600,34 @@ TEST(HttpServer, ALeavingClientCancelsItsRequestAtOnce) {
   }
 }
 
+// It would find a reset instead of the answer if what it sends were not read.
+TEST(HttpServer, WhoSendsAllOfALongBodyFirstStillFindsTheRefusal) {
+  run([](Scene& s) -> Task<void> {
+    std::string body(20 << 20, 'x');
+    std::string head =
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+    EXPECT_EQ(co_await s.client.send(head + body), io::IoStatus::kOk);
+    EXPECT_EQ((co_await s.client.reply()).status, 413);
+  });
+}
+
+TEST(HttpServer, APipelineLeavesTheOthersTheirTurn) {
+  run([](Scene& s) -> Task<void> {
+    RawClient other(s.loop, s.guard.scope());
+    co_await other.connect(s.server.address());
+    co_await turns(s.loop, 10);
+    std::string pipeline;
+    for (int i = 0; i < 1000; ++i)
+      pipeline += get("/a");
+    int before = s.server.requests;
+    co_await s.client.send(pipeline);
+    EXPECT_EQ((co_await other.ask(get("/b"))).body, "/b");
+    EXPECT_LT(s.server.requests - before, 500);
+    for (int i = 0; i < 1000; ++i)
+      EXPECT_EQ((co_await s.client.reply()).body, "/a");
+  });
+}
+
 TEST(HttpServer, PipelinedBytesDoNotHideThatTheClientLeft) {
   run([](Scene& s) -> Task<void> {
     co_await s.client.send(get("/wait") + get("/more"));

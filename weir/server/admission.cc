@@ -39,7 +39,12 @@ Admission::Refusal Admission::refusal(size_t connections) {
   Refusal refusal;
   refusal.error =
       make_error(ErrorCode::kUnavailable, "The gateway is overloaded; try again.", {}, "overloaded");
-  if (late_) refusal.rest = Duration(seconds(1)) * static_cast<int64_t>(connections) / kRefusalsPerSecond;
+  if (late_) {
+    // Spread over half to one and a half of its mean, or those who were refused together come back together.
+    auto mean = Duration(seconds(1)) * static_cast<int64_t>(connections) / kRefusalsPerSecond;
+    auto spread = static_cast<uint64_t>(mean.count()) + 1;
+    refusal.rest = mean / 2 + Duration(static_cast<int64_t>(loop_.random().next() % spread));
+  }
   // A client that asks again when it was told to does not find its connection resting.
   refusal.error.retry_after_s = static_cast<int>(refusal.rest / seconds(1)) + 1;
   (late_ ? refused_late_ : refused_full_).add();

@@ -5,8 +5,8 @@
 //
 // A refusal is cheap, not free: a core that answered every one of five times what it can serve would do
 // nothing else. So while the loop is late a connection that was refused rests: its next request is not read
-// for (open connections / kRefusalsPerSecond), which bounds refusing to about 4 % of the core, however many
-// ask. What waits meanwhile waits in the kernel's buffers at no cost.
+// for (open connections / kRefusalsPerSecond) on average, which bounds refusing to about 5 % of the core,
+// however many ask. What waits meanwhile waits in the kernel's buffers at no cost.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +30,7 @@ RefusalMetrics register_refusal_metrics(telemetry::Registry& registry);
 
 class Admission {
  public:
-  static constexpr int64_t kRefusalsPerSecond = 4000;  // of one core, at about 10 us each
+  static constexpr int64_t kRefusalsPerSecond = 1500;  // of one core, at about 30 us each among thousands
 
   struct Options {
     size_t requests_max = 10'000;  // this core's share

@@ -36,6 +36,12 @@ bool steers(std::string_view name) {
   });
 }
 
+// A header that the caller relies on and that would not reach the model server as it is.
+bool unfit(const Header& h) {
+  if (!iequals(h.name, "idempotency-key") && !iequals(h.name, "openai-beta")) return false;
+  return h.value.size() > 512 || !std::ranges::all_of(h.value, [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
 // What the head says of the body: the coding to take off, or why it is not read.
 Result<std::optional<ContentCoding>> judge_head(HeaderList headers) {
   std::optional<ContentCoding> coding;
@@ -56,10 +62,15 @@ Result<std::optional<ContentCoding>> judge_head(HeaderList headers) {
                         std::string(http::kContentCodings) + ", or the body as it is.",
                     {}, "unsupported_content_encoding");
       coded = true;
-    } else if (steers(h.name)) {
+    } else if (unfit(h)) {
+      std::string named(h.name);
       return fail(ErrorCode::kInvalidRequest,
-                  "The header '" + std::string(h.name) + "' is not accepted by this gateway.",
-                  std::string(h.name), "unknown_parameter");
+                  "The header '" + named + "' must be at most 512 characters of ASCII.", named,
+                  "invalid_value");
+    } else if (steers(h.name)) {
+      std::string named(h.name.substr(0, 100));
+      return fail(ErrorCode::kInvalidRequest, "The header '" + named + "' is not accepted by this gateway.",
+                  named, "unknown_parameter");
     }
   }
   return coding;

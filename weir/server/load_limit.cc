@@ -4,10 +4,18 @@
 
 namespace weir::server {
 
-void LoadLimit::close_interval(MonoTime now) {
-  // Without a request for longer than an interval nothing was queueing: what was seen before is old.
-  bool quiet = now - interval_end_ > kInterval;
-  bool seen = delay_min_ != Duration::max() && !quiet;
+void LoadLimit::close_interval(MonoTime now, Duration delay) {
+  // After an interval without a request what was seen before it is old. Either nothing was queueing, or the
+  // loop was so late that it came to none of them: the delay of the one that it comes to now tells, when it
+  // is the second such in a row. (A machine that stands still once is no queue.)
+  if (now - interval_end_ > kInterval) {
+    bool late = delay > target_;
+    delay_min_ = late && late_pause_ ? delay : Duration::max();
+    late_pause_ = late;
+  } else {
+    late_pause_ = false;
+  }
+  bool seen = delay_min_ != Duration::max();
   if (target_.count() == 0) {
     limit_ = kNone;
   } else if (seen && delay_min_ > target_) {

@@ -31,7 +31,7 @@ class LoadLimit {
 
   /// A request came. May it join those under way?
   bool admits(MonoTime now, Duration delay, size_t under_way) {
-    if (now >= interval_end_) close_interval(now);
+    if (now >= interval_end_) close_interval(now, delay);
     if (delay < delay_min_) delay_min_ = delay;
     if (under_way > peak_) peak_ = under_way;
     if (under_way < limit_) return true;
@@ -43,13 +43,14 @@ class LoadLimit {
   size_t limit() const { return limit_; }
 
  private:
-  void close_interval(MonoTime now);
+  void close_interval(MonoTime now, Duration delay);
 
   Duration target_{};
   size_t limit_ = kNone;
   MonoTime interval_end_{};
   Duration delay_min_ = Duration::max();  // of this interval
   size_t peak_ = 0;                       // most under way in this interval
+  bool late_pause_ = false;               // it began after a pause in which the loop was late
   bool bound_ = false;                    // somebody was refused in this interval
 };
 

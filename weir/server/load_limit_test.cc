@@ -87,6 +87,27 @@ TEST(LoadLimit, WhatWasSeenBeforeAPauseIsOld) {
   EXPECT_EQ(s.limit.limit(), LoadLimit::kNone);
 }
 
+TEST(LoadLimit, ALoopWhoseRoundsAreLongerThanAnIntervalIsLate) {
+  Scene s;
+  size_t under_way = 8000;
+  for (int round = 0; round < 10; ++round) {
+    s.limit.admits(s.now, milliseconds(900), under_way);
+    s.limit.admits(s.now + milliseconds(1), milliseconds(900), under_way);
+    s.now = s.now + milliseconds(900);
+    under_way = std::min(under_way, s.limit.limit());
+  }
+  EXPECT_LT(s.limit.limit(), 500u);
+}
+
+TEST(LoadLimit, AMachineThatStandsStillOnceIsNoOverload) {
+  Scene s;
+  s.interval(milliseconds(1), 800);
+  s.now = s.now + milliseconds(900);
+  EXPECT_TRUE(s.limit.admits(s.now, milliseconds(900), 800));
+  EXPECT_EQ(s.interval(milliseconds(1), 800), 0);
+  EXPECT_EQ(s.interval(milliseconds(1), 800), 0);
+}
+
 TEST(LoadLimit, WithoutATargetThereIsNone) {
   Scene s;
   s.interval(seconds(1), 800);

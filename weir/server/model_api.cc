@@ -21,6 +21,9 @@ class ResponseStream final : public exchange::AnswerStream {
   void event(exchange::StreamEvent event) override { (event.last ? last_ : pending_).append(event.raw); }
   io::Task<bool> flush() override {
     if (pending_.empty() || WEIR_MUTATE(kEndlessBuffer)) co_return true;
+    // A client that does not read keeps this for long: then without the spare room of its growth.
+    if (pending_.size() >= 1024 && pending_.capacity() - pending_.size() > pending_.size() / 4)
+      pending_.shrink_to_fit();
     bool ok = co_await response_.write(pending_);
     pending_.clear();
     if (pending_.capacity() > 16 * 1024) pending_.shrink_to_fit();

@@ -414,6 +414,12 @@ TEST(Admission, CountsByReason) {
   });
 }
 
+struct CountingRandom final : io::Random {
+  uint64_t next() override { return count += 0x9E3779B97F4A7C15; }
+  void secret(std::span<unsigned char>) override { std::abort(); }
+  uint64_t count = 0;
+};
+
 // A loop whose delay is what the test says.
 struct LateLoop final : io::Loop {
   int index() const override { return 0; }
@@ -423,13 +429,14 @@ struct LateLoop final : io::Loop {
   io::Network& network() override { std::abort(); }
   io::Disk& disk() override { std::abort(); }
   io::Processes& processes() override { std::abort(); }
-  io::Random& random() override { std::abort(); }
+  io::Random& random() override { return chance; }
   void post(std::move_only_function<void()>) override {}
   void offload(std::move_only_function<void()>, std::move_only_function<void()>) override {}
   void stop() override {}
   Duration delay(MonoTime) override { return late; }
   MonoTime time{1'000'000'000'000};
   Duration late{};
+  CountingRandom chance;
 };
 
 TEST(Admission, WhileTheLoopIsLateAConnectionThatWasRefusedRests) {
@@ -447,9 +454,12 @@ TEST(Admission, WhileTheLoopIsLateAConnectionThatWasRefusedRests) {
   }
   ASSERT_TRUE(refused);
   Admission::Refusal crowd = admission.refusal(10'000), few = admission.refusal(4);
-  EXPECT_EQ(crowd.rest, milliseconds(2500));
-  EXPECT_EQ(crowd.error.retry_after_s, 3);  // asking then, it does not find its connection resting
-  EXPECT_EQ(few.rest, milliseconds(1));
+  Duration mean = Duration(seconds(10'000)) / Admission::kRefusalsPerSecond;
+  EXPECT_GE(crowd.rest, mean / 2);
+  EXPECT_LE(crowd.rest, mean * 3 / 2);
+  EXPECT_NE(crowd.rest, admission.refusal(10'000).rest);      // they do not come back together
+  EXPECT_GT(seconds(crowd.error.retry_after_s), crowd.rest);  // asking then, it does not find it resting
+  EXPECT_LE(few.rest, milliseconds(4));
   EXPECT_EQ(few.error.retry_after_s, 1);
 
   places.clear();

@@ -37,11 +37,19 @@ http::ClientOptions client_options(const EndpointOptions& options) {
 
 // What a caller may say to the model server besides the body. Authorization, cookies, connection headers and
 // anything unknown stay here.
+// Each once, in plain text of a sane length: a model server that chokes on a header must not look broken
+// because of one caller.
+constexpr size_t kCallerHeaderBytesMax = 512;
 constexpr std::string_view kCallerHeaders[] = {"traceparent", "tracestate", "idempotency-key"};
 
 constexpr std::string_view kAnswerHeaders[] = {"retry-after",   "retry-after-ms",       "x-request-id",
                                                "request-id",    "openai-processing-ms", "openai-version",
                                                "x-should-retry"};
+
+bool fit_to_pass(std::string_view value) {
+  return value.size() <= kCallerHeaderBytesMax &&
+         std::ranges::all_of(value, [](char c) { return c >= 0x20 && c < 0x7f; });
+}
 
 std::string lowered(std::string_view text) {
   std::string out(text);
@@ -82,11 +90,13 @@ std::string Endpoint::post_head(std::string_view path, HeaderList caller_headers
   add("Content-Length", std::to_string(content_length));
   for (const Header& h : caller_headers) {
     auto same = [&](std::string_view name) { return iequals(h.name, name); };
-    if (std::ranges::any_of(kCallerHeaders, same) || (relayed && wire.passes_header(h.name)))
-      add(h.name, h.value);
+    bool passes = std::ranges::any_of(kCallerHeaders, same) || (relayed && wire.passes_header(h.name));
+    bool first = find_header(caller_headers, h.name) == &h;
+    if (passes && first && fit_to_pass(h.value)) add(h.name, h.value);
   }
   for (const Header& h : wire.default_headers()) {
-    bool given = relayed && wire.passes_header(h.name) && find_header(caller_headers, h.name);
+    const Header* own = find_header(caller_headers, h.name);
+    bool given = own && relayed && wire.passes_header(h.name) && fit_to_pass(own->value);
     if (!given) add(h.name, h.value);
   }
   head.append("\r\n");

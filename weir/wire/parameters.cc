@@ -40,6 +40,9 @@ constexpr std::string_view kForbidden[] = {
     "awsbedrockruntimeendpoint",
 };
 
+// Of a key in a refusal: '_' are free, so "api___...___base" may be long.
+constexpr size_t kNamedBytesMax = 64;
+
 bool is_forbidden(std::string_view key) {
   std::array<char, 32> folded;
   size_t n = 0;
@@ -148,8 +151,9 @@ Result<void> read_object(std::span<const Parameter> table, json::Parser& parser,
     if (known != table.end()) {
       TRY_VOID(check_parameter(*known, member.value));
     } else if (is_forbidden(member.key)) {
-      return fail(ErrorCode::kInvalidRequest, fmt::format("'{}' is not accepted by this gateway", member.key),
-                  std::string(member.key), "unknown_parameter");
+      std::string_view named = member.key.substr(0, kNamedBytesMax);
+      return fail(ErrorCode::kInvalidRequest, fmt::format("'{}' is not accepted by this gateway", named),
+                  std::string(named), "unknown_parameter");
     }
   }
 

@@ -13,7 +13,7 @@ namespace weir::io::net {
 namespace {
 
 constexpr Duration kProbeGap = milliseconds(10);
-constexpr Duration kProbeKnown = milliseconds(200);  // older than that, a probe says nothing about now
+constexpr Duration kProbeKnown = milliseconds(200);  // what came back longer ago says nothing about now
 
 int64_t read_clock(clockid_t id) {
   timespec t;
@@ -103,10 +103,10 @@ void NetLoop::offload(std::move_only_function<void()> work, std::move_only_funct
 }
 
 Duration NetLoop::delay(MonoTime now) {
-  Duration age = now - probe_.sent;
-  if (probe_.under_way) return std::max(probe_.delay, age);
+  if (probe_.under_way) return std::max(probe_.delay, now - probe_.sent);
+  Duration age = now - probe_.back;
   if (age > kProbeKnown) probe_.delay = {};
-  if (age >= kProbeGap && poller_.change(probe_.fd.get(), EPOLLIN | EPOLLET, probe_) == 0) {
+  if (now - probe_.sent >= kProbeGap && poller_.change(probe_.fd.get(), EPOLLIN | EPOLLET, probe_) == 0) {
     probe_.under_way = true;
     probe_.sent = now;
   }

@@ -58,11 +58,13 @@ class NetLoop final : public Loop {
     explicit Probe(NetLoop& l) : loop(l) {}
     void on_ready(uint32_t) override {
       under_way = false;
-      delay = loop.now() - sent;
+      back = loop.now();
+      delay = back - sent;
     }
     NetLoop& loop;
     Fd fd;
     MonoTime sent;
+    MonoTime back;
     bool under_way = false;
     Duration delay{};  // of the last one that came back
   };

@@ -75,9 +75,20 @@ Task<void> late(Loop& loop) {
   EXPECT_EQ(loop.delay(start + seconds(60)), Duration(0));  // that is long ago
 }
 
+// What a probe found is known for a while from when it came back, however long it took.
+Task<void> very_late(Loop& loop) {
+  MonoTime start = loop.now();
+  loop.delay(start);
+  while (loop.now() - start < milliseconds(260)) {
+  }
+  co_await turns(loop, 3);
+  EXPECT_GE(loop.delay(loop.now()), milliseconds(260));
+}
+
 TEST(NetLoopTest, TellsHowLateItIs) {
   TestLoop host;
   host.run(late(host.loop()));
+  host.run(very_late(host.loop()));
 }
 
 TEST(NetLoopTest, PostsFromManyThreadsArriveOnceAndInEachThreadsOrder) {

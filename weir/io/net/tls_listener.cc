@@ -6,8 +6,8 @@ namespace weir::io::net {
 
 class TlsListener::Handshake final : Completion, Timer {
  public:
-  Handshake(TlsListener& owner, std::unique_ptr<TlsStream> stream)
-      : owner_(owner), stream_(std::move(stream)) {}
+  Handshake(TlsListener& owner, uint64_t number, std::unique_ptr<TlsStream> stream)
+      : owner_(owner), number_(number), stream_(std::move(stream)) {}
 
   void start() {
     owner_.loop_.arm(*this, owner_.timeout_);
@@ -16,15 +16,16 @@ class TlsListener::Handshake final : Completion, Timer {
 
  private:
   void on_done(IoResult result) override {
-    auto self = owner_.handshakes_.extract(this);
+    auto self = owner_.handshakes_.extract(number_);
     disarm();
     if (!result.ok()) return;
     auto accepted = owner_.accepted_;  // the callee may close the listener
     accepted(std::move(stream_));
   }
-  void on_timer() override { auto self = owner_.handshakes_.extract(this); }
+  void on_timer() override { auto self = owner_.handshakes_.extract(number_); }
 
   TlsListener& owner_;
+  const uint64_t number_;
   std::unique_ptr<TlsStream> stream_;
 };
 
@@ -48,15 +49,15 @@ Result<std::unique_ptr<Listener>> TlsListener::open(NetLoop& loop, const Address
 }
 
 void TlsListener::start(std::unique_ptr<SocketStream> socket) {
-  if (handshakes_.size() >= kHandshakesMax) return;
+  if (handshakes_.size() >= kHandshakesMax) handshakes_.erase(handshakes_.begin());
   Ssl ssl(SSL_new(context_.get()));
   if (!ssl) return;
   SSL_set_accept_state(ssl.get());
-  auto handshake =
-      std::make_unique<Handshake>(*this, std::make_unique<TlsStream>(std::move(socket), std::move(ssl)));
-  Handshake* started = handshake.get();
-  handshakes_.emplace(started, std::move(handshake));
-  started->start();
+  uint64_t number = next_number_++;
+  auto stream = std::make_unique<TlsStream>(std::move(socket), std::move(ssl));
+  auto at = handshakes_.emplace_hint(handshakes_.end(), number,
+                                     std::make_unique<Handshake>(*this, number, std::move(stream)));
+  at->second->start();
 }
 
 }  // namespace weir::io::net

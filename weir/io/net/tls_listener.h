@@ -1,10 +1,14 @@
 // TlsListener: a SocketListener whose connections are handed on after the TLS handshake. Handshakes under way
-// are bounded in time and number; those that fail are dropped without a word. Used on its loop.
+// are bounded in time and number; those that fail are dropped without a word. Beyond the number the oldest
+// goes: an honest client is done within a round trip or two, one that holds its place waits for the time
+// limit, and refusing newcomers instead would let a few thousand silent sockets lock everybody out. Used on
+// its loop.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
-#include <unordered_map>
 
 #include "weir/io/net/socket_listener.h"
 #include "weir/io/net/tls_stream.h"
@@ -32,7 +36,8 @@ class TlsListener final : public Listener {
   SslContext context_;
   Duration timeout_;
   std::function<void(std::unique_ptr<Stream>)> accepted_;
-  std::unordered_map<Handshake*, std::unique_ptr<Handshake>> handshakes_;
+  std::map<uint64_t, std::unique_ptr<Handshake>> handshakes_;  // by number, so the oldest is the first
+  uint64_t next_number_ = 0;
   std::unique_ptr<Listener> plain_;
 };
 

@@ -12,6 +12,9 @@ namespace {
 
 constexpr size_t kRecord = 16 * 1024;  // the most plaintext a TLS record holds
 constexpr int kReadsAtOnceMax = 16;    // as in socket_stream.cc
+// Of the socket inside one call of OpenSSL, which goes on as long as it gets no data: a peer that sends
+// nothing but key updates would keep the core. A record needs two of them.
+constexpr int kSocketReadsMax = 3;
 
 }  // namespace
 
@@ -22,7 +25,8 @@ struct TlsStream::Bio {
   static int read(BIO* bio, char* into, int size) {
     TlsStream& s = of(bio);
     BIO_clear_retry_flags(bio);
-    auto result = s.socket_->try_read({into, static_cast<size_t>(size)});
+    std::optional<IoResult> result;
+    if (s.socket_reads_++ < kSocketReadsMax) result = s.socket_->try_read({into, static_cast<size_t>(size)});
     if (!result) {
       BIO_set_retry_read(bio);
       return -1;
@@ -153,6 +157,7 @@ std::optional<IoResult> TlsStream::start_handshake(Completion& completion) {
 
 std::optional<IoResult> TlsStream::step_handshake() {
   ERR_clear_error();
+  socket_reads_ = 0;
   int code = SSL_do_handshake(ssl_.get());
   if (code != 1) return outcome(code, reading_);
   established_ = true;
@@ -185,6 +190,7 @@ std::optional<IoResult> TlsStream::start_read(std::span<char> into, Completion& 
 std::optional<IoResult> TlsStream::step_read() {
   if (broken_) return IoResult{socket_status_ == IoStatus::kOk ? IoStatus::kFailed : socket_status_, 0};
   ERR_clear_error();
+  socket_reads_ = 0;
   size_t bytes = 0;
   int code = SSL_read_ex(ssl_.get(), into_.data(), into_.size(), &bytes);
   if (code != 1) return outcome(code, reading_);

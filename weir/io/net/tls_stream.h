@@ -70,6 +70,7 @@ class TlsStream final : public Stream {
   bool broken_ = false;  // no alert can be sent any more
   bool* gone_ = nullptr;
   int reads_at_once_ = 0;
+  int socket_reads_ = 0;  // within this step
   SocketWait readable_{*this, Want::kReadable};
   SocketWait writable_{*this, Want::kWritable};
   Operation reading_;  // the read or the handshake

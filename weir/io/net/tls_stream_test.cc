@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 
@@ -269,6 +270,98 @@ Task<void> destroy_pending(Loop& loop, Address at, Network::ListenOptions listen
 
 TEST_F(TlsStreamTest, ADestroyedStreamNeverCompletes) {
   host_.run(destroy_pending(loop_, at_, listen_, connect_));
+}
+
+// A client made of OpenSSL and memory, which can say what no TlsStream would.
+class OddClient {
+ public:
+  explicit OddClient(Stream& stream) : stream_(stream), context_(SSL_CTX_new(TLS_client_method())) {
+    SSL_CTX_set_min_proto_version(context_.get(), TLS1_3_VERSION);
+    ssl_.reset(SSL_new(context_.get()));
+    SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_connect_state(ssl_.get());
+  }
+  Task<void> shake_hands(Cancel& cancel) {
+    while (SSL_do_handshake(ssl_.get()) != 1) {
+      std::string said = unsent();
+      co_await write_text(stream_, said, cancel);
+      std::array<char, 16384> buffer;
+      IoResult got = co_await read(stream_, buffer, cancel);
+      if (!got.ok()) co_return;
+      BIO_write(SSL_get_rbio(ssl_.get()), buffer.data(), static_cast<int>(got.bytes));
+    }
+    std::string said = unsent();
+    co_await write_text(stream_, said, cancel);
+  }
+  void update_key() {
+    EXPECT_EQ(SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+    EXPECT_EQ(SSL_do_handshake(ssl_.get()), 1);
+  }
+  void say(std::string_view text) {
+    size_t n = 0;
+    EXPECT_EQ(SSL_write_ex(ssl_.get(), text.data(), text.size(), &n), 1);
+  }
+  /// What it would have sent since the last call.
+  std::string unsent() {
+    char* data = nullptr;
+    long size = BIO_get_mem_data(SSL_get_wbio(ssl_.get()), &data);
+    std::string bytes(data, static_cast<size_t>(size));
+    BIO_reset(SSL_get_wbio(ssl_.get()));
+    return bytes;
+  }
+
+ private:
+  Stream& stream_;
+  SslContext context_;
+  Ssl ssl_;
+};
+
+Task<void> first_read(Stream& stream, std::string* into, std::vector<std::string>* order, std::string name) {
+  Cancel cancel;
+  *into = co_await read_all(stream, 3, cancel);
+  order->push_back(std::move(name));
+}
+
+Task<void> send_all(Stream& stream, std::string_view text) {
+  Cancel cancel;
+  EXPECT_TRUE((co_await write_text(stream, text, cancel)).ok());
+}
+
+// Key updates hold no data, so that one read of OpenSSL goes on over all that came: the others must have
+// their turn in between.
+Task<void> key_updates(Loop& loop, Address at, Network::ListenOptions listen, ConnectOptions connect) {
+  Cancel cancel;
+  Accepting accepting(loop, at, listen);
+  auto plain = co_await loop.network().connect(accepting.local(), {}, cancel);
+  OddClient odd(**plain);
+  co_await odd.shake_hands(cancel);
+  auto odd_server = co_await accepting.next(cancel);
+  auto client = co_await loop.network().connect(accepting.local(), connect, cancel);
+  auto server = co_await accepting.next(cancel);
+
+  for (int i = 0; i < 2'200; ++i)  // more than one turn takes, less than a socket holds
+    odd.update_key();
+  odd.say("end");
+  std::string flood = odd.unsent();
+  std::string said, from_odd;
+  std::vector<std::string> order;
+  TaskGroup group;
+  EXPECT_GT(flood.size(), 55'000u);
+  EXPECT_LT(flood.size(), 64'000u);
+  group.start(send_all(**plain, flood));
+  co_await turns(loop, 20);
+  co_await write_text(**client, "hey", cancel);
+  co_await turns(loop, 20);
+  group.start(first_read(*odd_server, &from_odd, &order, "odd"));
+  group.start(first_read(*server, &said, &order, "good"));
+  co_await group.idle();
+  EXPECT_EQ(said, "hey");
+  EXPECT_EQ(from_odd, "end");
+  EXPECT_EQ(order, (std::vector<std::string>{"good", "odd"}));
+}
+
+TEST_F(TlsStreamTest, AFloodOfKeyUpdatesLeavesTheOthersTheirTurn) {
+  host_.run(key_updates(loop_, at_, listen_, connect_));
 }
 
 // A connection that never speaks is dropped after the handshake's time; others are not held up by it.

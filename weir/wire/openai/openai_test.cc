@@ -158,6 +158,9 @@ TEST(OpenAiRequest, RefusesParametersThatChooseWhereItGoes) {
   for (std::string name :
        {"baseURL", "API_BASE", "apiKey", "Custom-Host", "__base__url__", "aws_session_token"})
     EXPECT_EQ(verdict(chat(",\"" + name + "\":1")), name + " unknown_parameter");
+  // '_' count for nothing, so there is no end to them; the refusal has one.
+  EXPECT_EQ(verdict(chat(",\"api" + std::string(100'000, '_') + "base\":1")),
+            "api" + std::string(61, '_') + " unknown_parameter");
   for (std::string name : {std::string("base"), std::string("api_base_x"), std::string("my_api_base"),
                            std::string(100, 'a'), std::string("_")})
     EXPECT_EQ(verdict(chat(",\"" + name + "\":1")), "ok") << name;
