@@ -92,7 +92,7 @@ std::string Endpoint::post_head(std::string_view path, HeaderList caller_headers
     auto same = [&](std::string_view name) { return iequals(h.name, name); };
     bool passes = std::ranges::any_of(kCallerHeaders, same) || (relayed && wire.passes_header(h.name));
     bool first = find_header(caller_headers, h.name) == &h;
-    if (passes && first && fit_to_pass(h.value)) add(h.name, h.value);
+    if (passes && first && fit_to_pass(h.value)) add(lowered(h.name), h.value);
   }
   for (const Header& h : wire.default_headers()) {
     const Header* own = find_header(caller_headers, h.name);
