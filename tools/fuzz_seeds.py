@@ -43,6 +43,11 @@ def json_texts(data):
     if usages.exists():
         for entry in json.loads(usages.read_text(encoding="utf-8"))[:200]:
             yield json.dumps(entry).encode()
+    for number, text in enumerate(texts_of_strangers(data)):  # long runs are read many bytes at a time
+        if number % 8 == 0:
+            yield json.dumps(["a" * (200 + number) + text.decode(errors="replace")], ensure_ascii=False).encode()
+    if (data / "security").exists():
+        yield json.dumps({f"k{i}": i for i in range(1100)}).encode()  # more members than a document may have
 
 
 def openai_texts(data):

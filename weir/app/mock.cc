@@ -149,7 +149,7 @@ io::Task<void> MockServer::answer(http::Request& request, http::ResponseWriter& 
   script.read(*document);
   tag = script.tag;
   const Header* id = find_header(request.head.headers, "x-weir-request-id");
-  if (watcher_ && tag >= 0) watcher_->on_call(tag, id ? id->value : std::string_view());
+  if (watcher_) watcher_->on_call(tag, id ? id->value : std::string_view());
   if (script.fault == "hang") {
     co_await pause(seconds(3600), request.cancel);
     co_return;

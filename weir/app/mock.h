@@ -23,7 +23,8 @@ namespace weir::app {
 /// knows the answer, whatever way it took.
 std::string mock_word(int64_t seed, int64_t index, int64_t bytes);
 
-/// Told what becomes of the calls that carry a tag, on the mock's loop.
+/// Told what becomes of calls, on the mock's loop. `tag`: the script's; -1: it has none, and only on_call()
+/// comes.
 class MockWatcher {
  public:
   /// `request_id`: the caller's X-Weir-Request-Id.

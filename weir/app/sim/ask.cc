@@ -81,12 +81,13 @@ std::string Ask::bytes() const {
 
 std::string Ask::summary() const {
   static constexpr std::string_view kKinds[] = {"chat", "completion", "embedding"};
-  std::string text = fmt::format("#{} {} {}{} of {} word(s)", tag, kKinds[static_cast<size_t>(kind)], model,
-                                 stream ? ", a stream" : "", words);
+  std::string text = fmt::format("request {}: a {}{} of {} words", tag, stream ? "streamed " : "",
+                                 kKinds[static_cast<size_t>(kind)], words);
   if (word_bytes > 0) text += fmt::format(" of {} bytes", word_bytes);
-  if (status != 200) text += fmt::format(", status {}", status);
-  if (!fault.empty()) text += fmt::format(", {} after {}", fault, after);
-  if (key != kKey) text += ", another key";
+  text += " from " + model;
+  if (key != kKey) text += ", with another key";
+  if (status != 200) text += fmt::format("; the model server says {}", status);
+  if (!fault.empty()) text += fmt::format("; the model server's fault: {} after {}", fault, after);
   return text;
 }
 

@@ -105,48 +105,56 @@ io::Task<void> Client::ask(Visit& visit, bool& again) {
   size_t count = 1, pieces = 1;
   Duration pause{};
   int64_t leave_after_words = -1;
+  std::string_view how;  // for the trace
   uint64_t mood = chance_.below(100);
   if (mood < 50) {
     ++moods_["ask"];
   } else if (mood < 58) {
     ++moods_["pipeline"];
+    how = ", many at once";
     count = 2 + chance_.below(3);
     manner.pipelined = true;
   } else if (mood < 66) {
     ++moods_["send_slowly"];
+    how = ", slowly";
     pieces = 2 + chance_.below(20);
     pause = chance_.between(milliseconds(1), milliseconds(60));
     manner.slow_sender = pause * static_cast<int64_t>(pieces) > limits.header / 2;
   } else if (mood < 69) {
     ++moods_["send_too_slowly"];
+    how = ", too slowly";
     pieces = 2 + chance_.below(3);
     pause = std::max(limits.header, limits.body) * 2;
     manner.slow_sender = true;
   } else if (mood < 75) {
     ++moods_["read_slowly"];
+    how = ", and reads slowly";
     visit.read_pause = chance_.between(milliseconds(1), milliseconds(100));
     visit.read_bytes_max = static_cast<size_t>(chance_.between(100, 16 * 1024));
     manner.slow_reader = true;
   } else if (mood < 78) {
     ++moods_["stop_reading"];
+    how = ", and hardly reads";
     visit.read_pause = 3 * limits.write;
     manner.slow_reader = true;
   } else if (mood < 90) {
     ++moods_["leave_some_time"];
+    how = ", and will leave";
     visit.leave_after(chance_.between(Duration(0), milliseconds(chance_.happens(0.5) ? 300 : 3000)));
   } else {
     ++moods_["leave_after_words"];
+    how = ", and will leave after words";
     leave_after_words = chance_.between(0, 6);
   }
 
   std::vector<Case*> cases;
   std::string bytes;
   for (size_t i = 0; i < count; ++i) {
-    Case& c = ledger_.open(draw_ask(chance_, plan_.busy), visit.replica, name_, visit.began, manner);
+    Case& c = ledger_.open(next_ask(), visit.replica, name_, visit.began, manner);
     cases.push_back(&c);
     bytes += c.ask.bytes();
     if (universe_.tracing())
-      universe_.trace(name_, fmt::format("asks weir-{} {}", visit.replica, c.ask.summary()));
+      universe_.trace(name_, fmt::format("asks weir-{}{}: {}", visit.replica, how, c.ask.summary()));
   }
   // Until the first byte everything that a request may wait for, once for each target and once more for a
   // connection that turns out dead; between bytes what a token may take.
@@ -186,11 +194,25 @@ io::Task<void> Client::ask(Visit& visit, bool& again) {
       open = false;
     }
   }
+  for (const Case* c : cases)
+    consider_retry(*c);
   visit.leaving.disarm();
   visit.read_pause = {};
   visit.read_bytes_max = 16 * 1024;
-  // After a slow answer the server may have closed the connection as idle.
-  again = open && answered == cases.size() && !manner.slow_reader;
+  // After a slow answer, or what was too slow to be read, the server may have closed the connection.
+  again = open && answered == cases.size() && !manner.slow_reader && !manner.slow_sender;
+}
+
+Ask Client::next_ask() {
+  if (!again_) return draw_ask(chance_, plan_.busy);
+  ++moods_["retry"];
+  return *std::exchange(again_, std::nullopt);
+}
+
+// As SDKs do: after a refusal, a server's error or a broken connection.
+void Client::consider_retry(const Case& c) {
+  bool worth_it = c.end == End::kBroken || c.end == End::kUnread || c.status == 429 || c.status >= 500;
+  if (worth_it && chance_.happens(0.5)) again_ = c.ask;
 }
 
 // What is no request: the answer, if there is one, is an error of the dialect, and the connection ends.

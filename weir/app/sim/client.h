@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ class Client {
   class Visit;
   io::Task<void> visit();
   io::Task<void> ask(Visit& visit, bool& again);
+  Ask next_ask();
+  void consider_retry(const Case& c);
   io::Task<void> nonsense(Visit& visit);
   io::Task<void> look(Visit& visit);
 
@@ -45,6 +48,7 @@ class Client {
   io::sim::Chance chance_;
   const std::string name_;
   io::Cancel stopping_;
+  std::optional<Ask> again_;               // what it asks once more, on another connection
   std::map<std::string, uint64_t> moods_;  // how often it behaved how
 };
 

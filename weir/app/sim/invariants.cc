@@ -75,7 +75,7 @@ void Ledger::close(Case& c, End end, const AnswerReader& reader) {
   c.end = end;
   c.ended = universe_.now();
   if (universe_.tracing())
-    universe_.trace(c.client, fmt::format("#{} {}{}{}{}", c.ask.tag, name(end),
+    universe_.trace(c.client, fmt::format("request {} {}{}{}{}", c.ask.tag, name(end),
                                           c.status ? fmt::format(" {}", c.status) : "",
                                           c.error.empty() ? "" : " " + c.error,
                                           c.words_got ? fmt::format(", {} words", c.words_got) : ""));
@@ -165,15 +165,20 @@ bool Ledger::break_explained(const Case& c) const {
 // -------------------------------------------------------------------------- the model servers' side
 
 void Ledger::call_begins(size_t model, int64_t tag, std::string_view request_id) {
+  if (tag < 0) {  // a request that was nonsense to the client, but not to weir
+    untagged_.emplace(request_id);
+    return;
+  }
   Case* c = find(tag);
-  if (!c) return violated(fmt::format("model-{} was asked for #{}, which nobody sent", model, tag));
+  if (!c) return violated(fmt::format("model-{} was asked for request {}, which nobody sent", model, tag));
   if (request_id.empty()) violated(*c, "a call without X-Weir-Request-Id");
   if (!c->called_id.empty() && c->called_id != request_id) violated(*c, "one request became two");
   c->called_id = request_id;
   ++c->calls;
   ++c->calls_open;
   watchers_[model].open.push_back(tag);
-  if (universe_.tracing()) universe_.trace(fmt::format("model-{}", model), fmt::format("#{} begins", tag));
+  if (universe_.tracing())
+    universe_.trace(fmt::format("model-{}", model), fmt::format("begins request {}", tag));
 }
 
 void Ledger::words_sent(int64_t tag, int64_t words) {
@@ -191,7 +196,8 @@ void Ledger::call_ends(size_t model, int64_t tag) {
   if (at == open.end()) return;  // its process died
   open.erase(at);
   --find(tag)->calls_open;
-  if (universe_.tracing()) universe_.trace(fmt::format("model-{}", model), fmt::format("#{} ends", tag));
+  if (universe_.tracing())
+    universe_.trace(fmt::format("model-{}", model), fmt::format("has done request {}", tag));
 }
 
 void Ledger::forget_calls(size_t model) {

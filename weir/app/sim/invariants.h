@@ -13,6 +13,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,7 @@ class Ledger {
 
   uint64_t requests() const { return cases_.size(); }
   const std::deque<Case>& cases() const { return cases_; }
+  bool asked_without_case(const std::string& request_id) const { return untagged_.contains(request_id); }
   std::map<std::string, uint64_t> outcomes() const;
 
   /// The watcher of model server `i`.
@@ -117,6 +119,7 @@ class Ledger {
   const MonoTime start_;
   std::deque<Case> cases_;
   std::deque<Watcher> watchers_;
+  std::set<std::string> untagged_;  // ids of requests without a case that a model server was asked for
   std::string violation_;
 };
 

@@ -138,6 +138,13 @@ Plan draw_plan(uint64_t seed) {
   size_t blows = mood < 2 ? 0 : 1 + chance.below(6);
   for (size_t i = 0; i < blows; ++i)
     p.blows.push_back(draw_blow(chance, p, mood == 3 || mood >= 6));
+  if (p.busy && chance.happens(0.7)) {  // the ring fills while the store stands still
+    PlannedBlow full;
+    full.blow = Blow::kDiskFull;
+    full.at = ms_between(chance, 200, 1'000);
+    full.lasts = ms_between(chance, 3'000, 6'000);
+    p.blows.push_back(full);
+  }
   std::ranges::sort(p.blows, {}, &PlannedBlow::at);
   return p;
 }

@@ -319,6 +319,8 @@ void World::probe() {
   // Idle connections whose other end died unheard are closed by the pools' own clock, or found dead by a
   // call.
   universe_->run_for(plan_.slack());
+  // A store that failed is tried again after up to five seconds.
+  if (troubles_.disks_fail(universe_->now())) universe_->run_for(seconds(6));
   for (size_t i = 0; i < replicas_.size() && ledger_.violation().empty(); ++i) {
     for (std::string model : {"chat", "last"}) {
       client_tasks_.start(client.probe(i, model));
