@@ -107,6 +107,12 @@ TEST(OpenAiStream, TextThenUsageThenDone) {
             "usage in=3 out=2 cached=-1 written=-1 reasoning=-1\nend\n");
 }
 
+TEST(OpenAiStream, DoneWithoutAReasonClosesWhatIsOpen) {
+  EXPECT_EQ(steps_of(openai_wire(), frame(R"({"content":"a"})") + "data: [DONE]\n\n"),
+            "start x m\n0 open text  \n0 text a\n0 close text\n0 finish stop \nend\n");
+  EXPECT_THAT(steps_of(openai_wire(), "data: [DONE]\n\n"), HasSubstr("error: malformed_response"));
+}
+
 TEST(OpenAiStream, ThoughtsTextAndTwoToolCallsAreFourBlocks) {
   EXPECT_EQ(
       steps_of(

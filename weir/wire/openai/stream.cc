@@ -193,6 +193,16 @@ Result<void> Reader::read(const StreamFrame& frame, chat::Sink& sink) {
     return Unexpected(std::move(e));
   }
   if (facts.done) {
+    if (!started_) return malformed("ended before it began");
+    // Some servers give no finish_reason: their word that all is said is enough.
+    for (size_t i = 0; i < choices_.size(); ++i) {
+      Choice& mine = choices_[i];
+      if (mine.finished) continue;
+      close(static_cast<int>(i), mine, sink);
+      sink.take({.kind = Step::Kind::kFinish,
+                 .choice = static_cast<int>(i),
+                 .finish = mine.calls > 0 ? Finish::kToolCalls : Finish::kStop});
+    }
     end(sink);
     return {};
   }
