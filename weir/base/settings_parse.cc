@@ -82,7 +82,7 @@ std::string_view standard_base_url(ProviderKind kind) {
     case ProviderKind::kOllama:
       return "http://127.0.0.1:11434";
     case ProviderKind::kGemini:
-      return "https://generativelanguage.googleapis.com";
+      return "https://generativelanguage.googleapis.com/v1beta";
     default:
       return {};
   }

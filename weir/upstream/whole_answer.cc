@@ -108,6 +108,7 @@ void push(ModelCall& model, const chat::Answer& answer, const http::ResponseHead
   exchange.outcome.status = head.status;
   stream.begin(head.status, model.caller.stream_content_type(), passed_answer_headers(head.headers));
   auto writer = model.caller.stream_writer(model.context);
+  writer->elapsed_ns = model.context.elapsed_ns;
   Push sink(*writer, exchange, stream);
   chat::replay(answer, sink);
 }
