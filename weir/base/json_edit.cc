@@ -38,7 +38,7 @@ void Edits::remove_element(const Value& element) {
 
 void Edits::insert(std::string_view container_raw, bool front, std::string text) {
   size_t open = offset_of(container_raw);
-  WEIR_ASSERT(container_raw.size() >= 2);
+  WEIR_ASSERT(container_raw.size() >= 2 && (container_raw[0] == '{' || container_raw[0] == '['));
   insertions_.push_back({open, front ? open + 1 : open + container_raw.size() - 1, front, std::move(text)});
 }
 

@@ -61,7 +61,7 @@ constexpr Duration kSkipTime = seconds(5);
 // What still comes after the last answer. A client that does not look for an answer before its body is sent
 // must find it nevertheless: up to this much it does.
 constexpr Duration kLingerTime = seconds(2);
-constexpr size_t kLingerBytesMax = size_t{64} << 20;
+constexpr size_t kLingerBytesMax = size_t{16} << 20;
 
 constexpr size_t kLongBodyStep = 128 * 1024;  // room is made for so much of a long body at first
 

@@ -236,6 +236,10 @@ TEST(OpenAiEdits, AskForUsageOnStreams) {
   std::string plain = R"({"model":"m","messages":[1],"stream":true)";
   EXPECT_EQ(edited(plain + "}", "m"),
             R"({"stream_options":{"include_usage":true},"model":"m","messages":[1],"stream":true})");
+  EXPECT_EQ(edited(" \n" + plain + "}\n", "m"),
+            " \n"
+            R"({"stream_options":{"include_usage":true},"model":"m","messages":[1],"stream":true})"
+            "\n");
   EXPECT_EQ(edited(plain + R"(,"stream_options":null})", "m"),
             plain + R"(,"stream_options":{"include_usage":true}})");
   EXPECT_EQ(edited(plain + R"(,"stream_options":{}})", "m"),

@@ -94,7 +94,7 @@ json::Edits upstream_edits(const exchange::ModelRequest& request, std::string_vi
   if (request.stream && !request.usage_wanted) {
     const Value* options = request.document.find("stream_options");
     if (!options)
-      edits.insert_first_member(request.document.bytes, R"("stream_options":{"include_usage":true})");
+      edits.insert_first_member(request.document.root.raw, R"("stream_options":{"include_usage":true})");
     else if (options->type != Type::kObject)
       edits.replace(options->raw, R"({"include_usage":true})");
     else if (auto include = json::find_in(options->raw, "include_usage"))
