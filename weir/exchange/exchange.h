@@ -147,8 +147,8 @@ class Exchange {
   bool admitted = false;  // admit: counted among its client's requests
   ModelRequest request;
   Route route;
-  exchange::Usage usage;         // upstream
-  std::string lossy;             // upstream: what a translation could not carry, for the caller ("seed, top_k")
+  exchange::Usage usage;  // upstream
+  std::string lossy;      // upstream: what a translation could not carry, for the caller ("seed, top_k")
   std::optional<Answer> answer;  // a whole answer, sent by server after every stage saw it
   Timeline timeline;
   Outcome outcome;

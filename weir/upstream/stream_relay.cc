@@ -107,7 +107,7 @@ void Relay::begin() {
 }
 
 void Relay::deliver(exchange::StreamEvent event) {
-  ++exchange_.outcome.events;
+  if (reader_ || !event.data.empty()) ++exchange_.outcome.events;
   exchange_.outcome.answer_bytes += event.raw.size();
   stream_.event(event);
 }
@@ -182,7 +182,7 @@ Result<void> Relay::take(const wire::StreamFrame& frame) {
   if (!is_utf8(frame.raw))  // the callers' libraries would break off without a word
     return Unexpected(upstream_error("malformed_response", "sent an event that is not UTF-8", !begun_));
   if (frame.data.empty()) {  // a comment, or a heartbeat of empty data, which dispatches nothing
-    if (begun_ && !done_ && !reader_) pass({frame.raw, {}});
+    if ((begun_ || !held_.empty()) && !done_ && !reader_) pass({frame.raw, {}});
     return {};
   }
   if (done_) return {};  // nothing counts after the last event

@@ -74,8 +74,8 @@ struct ModelEntry {
   std::string id;
   std::string owned_by;
 };
-/// {"object":"list","data":[...]}; `created` in Unix seconds. One body for two dialects: Anthropic's clients find the
-/// members they look for beside OpenAI's.
+/// {"object":"list","data":[...]}; `created` in Unix seconds. One body for two dialects: Anthropic's clients
+/// find the members they look for beside OpenAI's.
 std::string models_body(const std::vector<ModelEntry>& models, int64_t created);
 std::string model_body(const ModelEntry& model, int64_t created);
 
