@@ -13,6 +13,7 @@ constexpr Duration kInsideMax = std::chrono::microseconds(20);
 
 }  // namespace
 
+SimNet::SimNet(Physics& physics) : physics_(physics) {}
 SimNet::~SimNet() = default;
 
 SimMachine* SimNet::find(std::string_view name_or_host) const {

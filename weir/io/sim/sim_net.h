@@ -19,7 +19,7 @@ struct Pipe;
 
 class SimNet {
  public:
-  explicit SimNet(Physics& physics) : physics_(physics) {}
+  explicit SimNet(Physics& physics);
   ~SimNet();
   SimNet(const SimNet&) = delete;
   SimNet& operator=(const SimNet&) = delete;
