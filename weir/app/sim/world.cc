@@ -142,7 +142,8 @@ void World::write_configuration(size_t i, bool broken) {
   std::string text = configuration(plan_, i, u.version);
   if (broken) text += "models:\n  - { name: \n";
   // On a full or failing disk it does not get there: the operator tries again, at the latest in heal().
-  (void)u.replica->machine().disk().write_file(std::string(kConfigPath), text, 0600);
+  [[maybe_unused]] auto written =
+      u.replica->machine().disk().write_file(std::string(kConfigPath), text, 0600);
 }
 
 void World::start_replica(size_t i) {

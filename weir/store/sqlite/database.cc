@@ -134,7 +134,8 @@ Result<Transaction> Transaction::begin(Database& db) {
 
 Transaction::~Transaction() {
   // Some errors have rolled back already; then there is nothing to do and this changes nothing.
-  if (db_ && sqlite3_get_autocommit(db_->handle()) == 0) (void)db_->execute("ROLLBACK");
+  if (!db_ || sqlite3_get_autocommit(db_->handle()) != 0) return;
+  [[maybe_unused]] auto undone = db_->execute("ROLLBACK");
 }
 
 Result<void> Transaction::commit() {
