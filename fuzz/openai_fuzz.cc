@@ -13,7 +13,8 @@
 
 #include "fuzz/pieces.h"
 #include "weir/base/json.h"
-#include "weir/wire/openai.h"
+#include "weir/wire/openai/openai.h"
+#include "weir/wire/parameters.h"
 
 namespace {
 
@@ -45,7 +46,7 @@ void up(std::string_view body, Operation operation) {
     check(!read.error().safe.empty());
     return;
   }
-  check(openai::check_model_name(request.model).has_value());
+  check(weir::wire::check_model_name(request.model).has_value());
   if (!request.stream) check(openai::upstream_edits(request, request.model).str() == body);
 
   std::string bytes = openai::upstream_edits(request, "fuzz-model").str();
@@ -63,7 +64,7 @@ bool same(const std::optional<Usage>& a, const std::optional<Usage>& b) {
          a->cached_input_tokens == b->cached_input_tokens && a->reasoning_tokens == b->reasoning_tokens;
 }
 
-bool same(const openai::EventFacts& a, const openai::EventFacts& b) {
+bool same(const weir::wire::EventFacts& a, const weir::wire::EventFacts& b) {
   return a.done == b.done && a.error == b.error && a.malformed == b.malformed && a.finished == b.finished &&
          a.choices_empty == b.choices_empty && same(a.usage, b.usage) &&
          a.usage_value.has_value() == b.usage_value.has_value();
@@ -74,7 +75,7 @@ void down(std::string_view data) {
   static Parser parser, second;
   std::span<char> piece = cage.put(data);
   std::string_view seen(piece.data(), piece.size());
-  openai::EventFacts facts = openai::read_event(seen, true);
+  weir::wire::EventFacts facts = openai::read_event(seen, true);
   check(same(facts, openai::read_event(seen, false)));
   check(!facts.done || (!facts.malformed && !facts.usage && !facts.error));
 
