@@ -417,7 +417,7 @@ def test_stream_asks_for_usage_and_changes_nothing_else(recorded):
 
 def test_only_listed_request_headers_reach_the_model_server(recorded):
     secret = {
-        "Cookie": "session=1", "X-Api-Key": "k", "Proxy-Authorization": "Basic x", "X-Forwarded-For": "1.2.3.4",
+        "Cookie": "session=1", "X-Api-Key": KEY, "Proxy-Authorization": "Basic x", "X-Forwarded-For": "1.2.3.4",
         "Forwarded": "for=1.2.3.4", "TE": "trailers", "Keep-Alive": "timeout=5", "Upgrade": "websocket",
         "Connection": "keep-alive, X-Custom", "X-Custom": "1", "Accept-Encoding": "gzip", "User-Agent": "me/1",
         "OpenAI-Organization": "org-callers", "X-Org": "org-callers", "Referer": "http://x/", "api-key": KEY,

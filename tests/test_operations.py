@@ -141,7 +141,13 @@ def test_default_without_models(binary, tmp_path, gateway):
     assert (tmp_path / "state").stat().st_mode & 0o077 == 0
     weir.said.wait(lambda line: "no local model" in line, "it does not say that there is no model")
     assert weir.get("/ready", key=None).status == 200
-    assert weir.get("/v1/models", key=None).json() == {"object": "list", "data": []}
+    assert weir.get("/v1/models", key=None).json() == {
+        "object": "list",
+        "data": [],
+        "has_more": False,
+        "first_id": None,
+        "last_id": None,
+    }
     assert weir.get("/v1/models", key=key).status == 200
     assert weir.get("/v1/models", key="wr_local_wrong").status == 401
     assert weir.stop() == 0

@@ -36,17 +36,15 @@ class Recording(Weir):
     """weir on two cores with its records in `data`. Not pinned and of no special priority, as the machine runs it."""
 
     def __init__(self, folder, mock_port, data, events="", environment=None):
-        self.data = data
         self.loads = []  # ended with weir, also when a check breaks off
         self.environment = {**os.environ, **(environment or {})}
-        self.more = f'data: {{ directory: "{data}" }}\nevents: {{ {events} }}\n'
-        super().__init__(folder, mock_port, listen=False)
+        super().__init__(folder, mock_port, listen=False, events=f"{{ {events} }}", log_requests=False, data=data)
         self.start()
 
     def write_config(self, mock_port, **options):
         super().write_config(mock_port, **options)
         with open(self.config_path) as f:
-            text = f.read().replace("cores: 1", "cores: 2").replace("requests: true", "requests: false") + self.more
+            text = f.read().replace("cores: 1", "cores: 2")
         with open(self.config_path, "w") as f:
             f.write(text)
 
