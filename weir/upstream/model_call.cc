@@ -50,6 +50,10 @@ Result<void> translate(ModelCall& model, Outgoing& out) {
   model.context.created_ns = now.unix_ns % 1'000'000'000;
   model.context.usage_wanted = request.usage_wanted;
   model.context.echo = model.caller.echo(request);
+  if (auto own = model.caller.own_answer(model.context, request)) {
+    exchange.answer = exchange::Answer{200, "application/json", {}, *std::move(own)};
+    return {};
+  }
   switch (exchange.operation) {
     case Operation::kCountTokens:
       return fail(ErrorCode::kInvalidRequest,
@@ -106,12 +110,7 @@ io::Task<Result<void>> call_model(Endpoint& endpoint, const wire::Wire& wire, js
   {
     Outgoing out(exchange.request.document.bytes);
     CO_TRY_VOID(prepare(model, out));
-    if (model.translated()) {
-      if (auto own = model.caller.own_answer(model.context, exchange.request)) {
-        exchange.answer = exchange::Answer{200, "application/json", {}, *std::move(own)};
-        co_return Result<void>{};
-      }
-    }
+    if (exchange.answer) co_return Result<void>{};  // it needed no model server
     std::vector<std::string_view> pieces = out.pieces();
     size_t body_bytes = 0;
     for (std::string_view piece : pieces)
