@@ -1,3 +1,5 @@
+// What a configuration file may say, what is refused and where, and that the schema and the page say the
+// same. One file: the tables of keys and refusals are read against each other.
 #include "weir/base/settings.h"
 
 #include <fmt/format.h>

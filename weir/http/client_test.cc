@@ -1,4 +1,5 @@
 // The HTTP client and its pool on the real loop, against a server whose every byte the test writes.
+// One file: every test plays the same scripted server against the same pool.
 #include "weir/http/client.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,6 @@
 // The HTTP server on the real loop over real sockets, from the client's end of the wire.
+// One file: every test needs the same server, client and clock of its own, and reads as one list of what a
+// connection may do.
 #include "weir/http/server.h"
 
 #include <gmock/gmock.h>

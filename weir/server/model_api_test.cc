@@ -1,5 +1,6 @@
 // The OpenAI API over real sockets, with a pipeline that does what each test says: what callers are told, and
 // who counts as a program on this machine.
+// One file: the same pipeline and client serve every test.
 #include "weir/server/model_api.h"
 
 #include <gmock/gmock.h>

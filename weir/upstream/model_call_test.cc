@@ -1,5 +1,6 @@
 // Calls of model servers over real sockets, against a server that does what each test tells it: whole
 // answers, streams, refusals, cuts and silence; what passes in both directions and what must not.
+// One file: every test is a script of the same model server and what its caller saw.
 #include "weir/upstream/model_call.h"
 
 #include <gmock/gmock.h>

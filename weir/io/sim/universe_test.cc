@@ -1,4 +1,5 @@
 // The universe as a whole: it replays, and what its Faults, partitions and deaths do to connections.
+// One file: the faults are tried on the same pair of machines, one after the other.
 #include "weir/io/sim/universe.h"
 
 #include <gmock/gmock.h>

@@ -1,8 +1,7 @@
-// OpenAI's Responses wire, as the caller's dialect for every model server, and relayed to one that speaks it.
-// Calls to server-side tools (web search, file search ...) exist only where the model server has them: across
-// dialects they are named as losses. Nothing is stored: a request
-// that builds on a stored answer is relayed to a model server of this dialect or refused, and a translated
-// answer says that it was not stored.
+// OpenAI's Responses wire, as the caller's dialect for every model server. No provider speaks it to a model
+// server yet: what a relay would need is here (read_event, usage_of), a translation towards it is not. Calls
+// to server-side tools (web search, file search ...) are named as losses. Nothing is stored: a request that
+// builds on a stored answer is refused, and every answer says that it was not stored.
 #pragma once
 
 #include "weir/wire/wire.h"
