@@ -33,6 +33,21 @@ def mock(binary):
 
 
 @pytest.fixture
+def model_server(binary):
+    """Starts mocks with a plan of their own: model_server(default script, "next" scripts)."""
+    started = []
+
+    def start(default=None, following=()) -> Mock:
+        started.append(Mock(binary))
+        started[-1].plan("default", default or {})
+        started[-1].plan("next", list(following))
+        return started[-1]
+
+    yield start
+    assert [server.stop() for server in started] == [0] * len(started)
+
+
+@pytest.fixture
 def gateway(binary, mock, tmp_path):
     """Starts gateways: gateway() against the mock, gateway({...}) with these sections of the configuration instead."""
     started = []

@@ -367,11 +367,23 @@ class Program:
 
 
 class Mock(Program):
-    """`weir mock`: the model server whose failures are scripted in the request."""
+    """`weir mock`: the model server whose answers and failures are scripted, in the request or from here."""
 
     def __init__(self, binary: str, listen: str = "127.0.0.1:0"):
         super().__init__([binary, "mock", "--listen", listen])
         self.url = self.wait_ready()
+
+    def plan(self, verb: str, script) -> None:
+        """POST /mock/`verb`: "default" and "get" take a script for all requests, "next" one or a list for the next ones."""
+        answer = request(self.url, "POST", f"/mock/{verb}", script)
+        assert answer.status == 200, answer
+
+    def reset(self) -> None:
+        self.plan("reset", {})
+
+    def requests(self) -> list[dict]:
+        """The last requests as they came: method, path, body."""
+        return json.loads(request(self.url, "GET", "/mock/requests").body)
 
     def stats(self) -> dict:
         return json.loads(request(self.url, "GET", "/mock/stats").body)

@@ -280,7 +280,7 @@ def test_client_that_reads_late_gets_everything(weir):
     raw.close()
     assert len(body) > 300 * 50_000
     assert events(body)[-1] == "[DONE]"
-    assert len(events(body)) == 302
+    assert len(events(body)) == 303
 
 
 # ----------------------------------------------------------------------------------------------------------------------

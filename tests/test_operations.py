@@ -172,7 +172,7 @@ def test_reload_under_a_running_stream(gateway, mock):
     assert weir.chat(model="river").status == 404
     assert [m["id"] for m in weir.get("/v1/models").json()["data"]] == ["brook"]
     said = events(stream.read())
-    assert len(said) == 152
+    assert len(said) == 153
     assert said[-1] == "[DONE]"
     assert json.loads(said[0])["model"] == "mock-1"
 
@@ -295,7 +295,7 @@ def test_log_tells_everything_but_content_and_secrets(gateway, tmp_path):
     whole, stream, refusal, cut, bad, unknown, stranger, embedding, completion, broken = (by_id[i] for i in ids)
     assert (whole["key"], whole["model"], whole["provider"], whole["provider_model"]) == ("all", "river", "mock", "mock-1")
     assert (whole["status"], whole["input_tokens"], whole["output_tokens"]) == (200, 12, 20)
-    assert (stream["stream"], stream["events"], stream["output_tokens"]) == (True, 4, 20)
+    assert (stream["stream"], stream["events"], stream["output_tokens"]) == (True, 5, 20)
     assert (refusal["status"], refusal["reason"], refusal["level"]) == (500, "upstream_status", "warn")
     assert (cut["status"], cut["reason"]) == (200, "stream_cut")
     assert (bad["status"], unknown["status"], stranger["status"], broken["status"]) == (400, 404, 401, 400)
@@ -407,7 +407,7 @@ def test_drain(gateway):
 
     eventually(refused, "new connections are still taken")
     said = events(stream.read())
-    assert len(said) == 122
+    assert len(said) == 123
     assert said[-1] == "[DONE]"
     assert stream.raw.closed()
     answer = whole.answer()

@@ -4,7 +4,7 @@
 
 #include "weir/app/embedder.h"
 #include "weir/app/events_command.h"
-#include "weir/app/mock.h"
+#include "weir/app/mock/server.h"
 #include "weir/app/serve.h"
 #include "weir/app/sim/command.h"
 
@@ -75,10 +75,12 @@ int main(int argc, char** argv) {
                        "received at or after: 2026-11-21T08:00 (UTC), or 15m, 2h, 7d ago");
   exported->add_option("--until", events.until, "received before");
 
-  std::string mock_listen = "127.0.0.1:0";
-  auto* mock_command = app.add_subcommand("mock", "a scriptable model server for tests and demos");
-  mock_command->add_option("--listen", mock_listen, "address")->capture_default_str();
-  mock_command->callback([&] { exit_code = weir::app::run_mock(mock_listen); });
+  weir::app::MockCommand mock;
+  auto* mock_command =
+      app.add_subcommand("mock", "a scriptable model server in four dialects, for tests and demos");
+  mock_command->add_option("--listen", mock.listen, "address")->capture_default_str();
+  mock_command->add_option("--plan", mock.plan, "file with what to do, whatever the requests say (JSON)");
+  mock_command->callback([&] { exit_code = weir::app::run_mock(mock); });
 
   weir::app::sim::SimCommand sim;
   auto* sim_command = app.add_subcommand(

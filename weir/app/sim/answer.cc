@@ -4,7 +4,7 @@
 
 #include <charconv>
 
-#include "weir/app/mock.h"
+#include "weir/app/mock/server.h"
 #include "weir/base/header.h"
 #include "weir/base/json.h"
 
@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::string_view kChunkBegin =
     R"({"id":"chatcmpl-mock","object":"chat.completion.chunk","created":1700000000,"model":"mock-chat","choices":[)";
+constexpr std::string_view kCompletionBegin =
+    R"({"id":"cmpl-mock","object":"text_completion","created":1700000000,"model":"mock-chat","choices":[)";
 
 // What stands between `before` and the next quote.
 std::string_view quoted_after(std::string_view text, std::string_view before) {
@@ -125,11 +127,16 @@ void AnswerReader::event(std::string_view event) {
     return;
   }
   if (!ask_) return;
-  if (!event.starts_with(kChunkBegin) || !event.ends_with("}"))
+  bool completion = ask_->kind == Ask::Kind::kCompletion;
+  if (!event.starts_with(completion ? kCompletionBegin : kChunkBegin) || !event.ends_with("}"))
     return say(fmt::format("not the model server's event: '{}'", event.substr(0, 90)));
   bool has_usage = event.find(R"("usage":{)") != std::string_view::npos;
   if (has_usage && !ask_->usage_wanted) say("usage that nobody asked for");
   if (event.find(R"("choices":[])") != std::string_view::npos) return;
+  if (event.find(R"("role":"assistant","content":"")") != std::string_view::npos) {
+    if (words_ > 0 || finished_) say("the answer's beginning, behind its words");
+    return;
+  }
   if (event.find(R"("finish_reason":"stop")") != std::string_view::npos) {
     if (finished_) say("a second finish_reason");
     finished_ = true;
@@ -137,8 +144,7 @@ void AnswerReader::event(std::string_view event) {
     return;
   }
   if (finished_) say("a word after the finish_reason");
-  std::string_view word =
-      quoted_after(event, ask_->kind == Ask::Kind::kCompletion ? R"("text":")" : R"("content":")");
+  std::string_view word = quoted_after(event, completion ? R"("text":")" : R"("content":")");
   if (words_ >= ask_->words || word != mock_word(ask_->tag, words_, ask_->word_bytes))
     say(fmt::format("word {} is '{}', not '{}'", words_, word.substr(0, 40),
                     mock_word(ask_->tag, words_, 0)));

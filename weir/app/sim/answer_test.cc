@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "weir/app/mock.h"
+#include "weir/app/mock/server.h"
 
 namespace weir::app::sim {
 namespace {

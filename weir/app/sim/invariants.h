@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "weir/app/mock.h"
+#include "weir/app/mock/server.h"
 #include "weir/app/sim/answer.h"
 #include "weir/app/sim/ask.h"
 #include "weir/app/sim/troubles.h"

@@ -11,7 +11,7 @@
 
 #include "weir/app/config_watch.h"
 #include "weir/app/gateway.h"
-#include "weir/app/mock.h"
+#include "weir/app/mock/server.h"
 #include "weir/io/sim/universe.h"
 
 namespace weir::app::sim {
