@@ -53,12 +53,14 @@ TOO_LONG = {
     "/v1/chat/completions": lambda e: e["error"]["code"] == "context_length_exceeded",
     "/v1/messages": lambda e: "prompt is too long" in e["error"]["message"],
     "/api/chat": lambda e: "context length" in e["error"],
+    "/v1beta/models/m:generateContent": lambda e: e["error"]["status"] == "INVALID_ARGUMENT" and "exceeds" in e["error"]["message"],
 }
 
 
 @pytest.mark.parametrize("path", TOO_LONG)
 def test_errors_are_each_providers_own(mock, path):
-    answer = post(mock, path, {**CHAT, "max_tokens": 9, "mock": {"fault": "too_long"}})
+    body = {"contents": [{"parts": [{"text": "Hi"}]}]} if "gen" in path else {**CHAT, "max_tokens": 9}
+    answer = post(mock, path, {**body, "mock": {"fault": "too_long"}})
     assert answer.status == 400 and TOO_LONG[path](answer.json())
 
 

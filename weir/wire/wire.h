@@ -155,7 +155,7 @@ class Wire {
   virtual std::string error_text(const json::Document& answer) const = 0;
 };
 
-/// The wire of a dialect. Gemini is spoken to model servers only: as a caller's dialect it is not offered.
+/// The wire of a dialect. Gemini's callers are not served (server/ has no paths of theirs).
 const Wire& wire_of(exchange::Dialect dialect);
 
 }  // namespace weir::wire

@@ -166,9 +166,15 @@ Result<void> ChunkReader::read_candidate(std::string_view raw, chat::Sink& sink)
   return {};
 }
 
-// Parts of other kinds (code that ran on the server, pictures made) have no place in the answer's tree.
 Result<void> ChunkReader::read_part(std::string_view raw, Blocks& blocks, chat::Sink& sink) {
   Fields part(raw);
+  for (std::string_view kind : {"inlineData", "fileData", "executableCode", "codeExecutionResult"}) {
+    if (!part.find(kind)) continue;
+    Error error = make_error(ErrorCode::kUpstream,
+                             fmt::format("The model's answer holds '{}', which has no place here.", kind), {},
+                             "unsupported_answer");
+    return Unexpected(std::move(error));
+  }
   std::string signature = part.text("thoughtSignature");
   if (const Value* call = part.find("functionCall", Type::kObject)) {
     Fields function(*call);

@@ -21,6 +21,16 @@ std::string write_embedding_request(const EmbeddingRequest& request, std::string
 /// "models/x": names that say their kind ("tunedModels/x") stay.
 std::string resource_name(std::string_view model);
 
+// ---- read_chat.cc, write.cc: a model server's side
+
+Result<void> read_request(Operation operation, json::Parser& parser, exchange::ModelRequest& request);
+Result<chat::Request> read_chat(const exchange::ModelRequest& request);
+Result<EmbeddingRequest> read_embedding(const exchange::ModelRequest& request);
+std::string write_answer(const AnswerContext& context, const chat::Answer& answer);
+std::unique_ptr<StreamWriter> stream_writer(AnswerContext context);
+std::string write_embedding(const exchange::ModelRequest& request, const EmbeddingAnswer& answer);
+std::string error_body(const Error& error);
+
 // ---- schema.cc
 
 /// Adds `field` + "." + each keyword of a JSON schema that Gemini does not know.

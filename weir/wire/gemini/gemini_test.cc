@@ -225,21 +225,78 @@ TEST(GeminiRequest, Paths) {
   EXPECT_EQ(path(Operation::kChat, "models/../../x"), "/models/..%2F..%2Fx:generateContent");
 }
 
-TEST(GeminiRequest, IsNotACallersDialect) {
+// ---------------------------------------------------------------------------------- as a model server
+
+// The request in the canonical tree and back.
+std::string again(std::string_view body) {
   json::Parser parser;
   exchange::ModelRequest request;
-  request.body = json::PaddedBuffer("{}");
+  request.body = json::PaddedBuffer(body);
   auto read = gemini_wire().read_request(Operation::kChat, parser, request);
-  ASSERT_FALSE(read);
-  EXPECT_EQ(read.error().code, ErrorCode::kInternal);
-  EXPECT_THAT(read.error().message, HasSubstr("model servers only"));
-  EXPECT_FALSE(gemini_wire().read_chat(Operation::kChat, request));
-  EXPECT_FALSE(gemini_wire().read_embedding(request));
-  EXPECT_THAT(gemini_wire().write_answer({}, {}), HasSubstr("\"code\":500"));
-  auto writer = gemini_wire().stream_writer({});
-  writer->take({});
-  writer->take({});
-  EXPECT_EQ(writer->out, gemini_wire().error_event(internal_error(ErrorCode::kInternal, "")));
+  if (!read) return read.error().message;
+  auto asked = gemini_wire().read_chat(Operation::kChat, request);
+  if (!asked) return asked.error().message;
+  chat::Losses losses;
+  std::string out = gemini_wire().write_chat(*asked, "gemini-2.5-pro", losses);
+  for (const std::string& loss : losses.fields())
+    out += "\nlost " + loss;
+  return out;
+}
+
+TEST(GeminiServer, ReadsWhatItWrites) {
+  for (
+      std::string_view body :
+      {R"({"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"generationConfig":{}})",
+       R"({"systemInstruction":{"parts":[{"text":"Be brief."}]},"contents":[{"role":"user","parts":[{"text":"Look"},{"inlineData":{"mimeType":"image/png","data":"AAAA"}},{"fileData":{"mimeType":"application/pdf","fileUri":"gs://x"}}]}],"generationConfig":{"maxOutputTokens":9,"temperature":0.5,"topP":1,"topK":3,"seed":4,"stopSequences":["x"],"responseMimeType":"application/json","responseJsonSchema":{"type":"object"},"thinkingConfig":{"includeThoughts":true,"thinkingBudget":1024}}})",
+       R"({"contents":[{"role":"user","parts":[{"text":"Weather?"}]},{"role":"model","parts":[{"text":"Hm","thought":true},{"functionCall":{"id":"c1","name":"f","args":{"city":"Rome"}},"thoughtSignature":"s"}]},{"role":"user","parts":[{"functionResponse":{"id":"c1","name":"f","response":{"output":"rain"}}}]}],"tools":[{"functionDeclarations":[{"name":"f","description":"d","parametersJsonSchema":{"type":"object"}}]}],"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["f"]}},"generationConfig":{}})"})
+    EXPECT_EQ(again(body), body);
+}
+
+TEST(GeminiServer, RefusesWhatIsNoRequest) {
+  for (std::string_view body : {"[]", "{}", R"({"contents":[]})", R"({"contents":1})",
+                                R"({"contents":[{"role":"robot","parts":[{"text":""}]}]})",
+                                R"({"contents":[{"parts":[]}]})", R"({"contents":[{"parts":[{}]}]})",
+                                R"({"contents":[1]})", R"({"contents":[{"parts":[{"functionCall":{}}]}]})"})
+    EXPECT_THAT(again(body), ::testing::Not(HasSubstr("generationConfig"))) << body;
+}
+
+// Steps as bytes of this dialect and as steps again.
+std::string said_again(const chat::Answer& answer, std::string* bytes = nullptr) {
+  auto writer = gemini_wire().stream_writer({.model = "g", .id = "r1"});
+  chat::replay(answer, *writer);
+  if (bytes) *bytes = writer->out;
+  return steps_of(gemini_wire(), writer->out);
+}
+
+TEST(GeminiServer, SaysWhatItIsTold) {
+  chat::Answer answer{.id = "r1", .model = "g", .ended = true};
+  chat::Answer::Choice& choice = answer.choices.emplace_back();
+  choice.parts = {{.kind = PartKind::kThinking, .text = "Hm", .signature = "sig"},
+                  {.kind = PartKind::kText, .text = "Hi"},
+                  {.kind = PartKind::kToolCall, .text = R"({"a":1})", .id = "c1", .name = "f"}};
+  choice.finish = chat::Finish::kToolCalls;
+  answer.usage = {.input_tokens = 9, .output_tokens = 7, .cached_input_tokens = 2, .reasoning_tokens = 3};
+  std::string bytes, steps = said_again(answer, &bytes);
+  EXPECT_THAT(steps, HasSubstr("0 open thinking  \n0 thinking Hm\n0 signature sig\n0 close thinking\n"));
+  EXPECT_THAT(steps, HasSubstr("0 text Hi\n0 close text\n0 open tool_call c1 f\n0 tool_call {\"a\":1}\n"));
+  EXPECT_THAT(steps,
+              HasSubstr("0 finish tool_calls \nusage in=9 out=7 cached=2 written=-1 reasoning=3\nend\n"));
+  EXPECT_THAT(bytes, ::testing::EndsWith("}\r\n\r\n"));
+  // Whole, the same.
+  json::PaddedBuffer whole(gemini_wire().write_answer({.model = "g", .id = "r1"}, answer));
+  json::Parser parser;
+  StepLog log;
+  ASSERT_TRUE(gemini_wire().read_answer(*parser.parse(whole.view()), log));
+  EXPECT_THAT(log.text, HasSubstr("0 open tool_call c1 f\n0 tool_call {\"a\":1}\n"));
+  EXPECT_THAT(log.text, HasSubstr("usage in=9 out=7 cached=2 written=-1 reasoning=3\nend\n"));
+  // A prompt that was refused has no candidate.
+  answer = {.ended = true};
+  answer.choices.push_back({.finish = chat::Finish::kContentFilter});
+  EXPECT_THAT(said_again(answer, &bytes), HasSubstr("0 finish content_filter"));
+  EXPECT_THAT(bytes, HasSubstr(R"("promptFeedback":{"blockReason":"SAFETY"})"));
+  EXPECT_EQ(
+      gemini_wire().error_event(make_error(ErrorCode::kRateLimited, "slow")),
+      "data: {\"error\":{\"code\":429,\"message\":\"slow\",\"status\":\"RESOURCE_EXHAUSTED\"}}\r\n\r\n");
 }
 
 // ---------------------------------------------------------------------------------- streams
@@ -412,7 +469,7 @@ std::string whole(std::string_view text) {
 TEST(GeminiAnswer, IsReadAsAStreamIs) {
   EXPECT_EQ(
       whole(
-          R"({"candidates":[{"content":{"parts":[{"text":"Hm","thought":true},{"text":"Hi"},{"executableCode":{"code":"1"}}],"role":"model"},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":2,"candidatesTokenCount":1},"modelVersion":"g","responseId":"r"})"),
+          R"({"candidates":[{"content":{"parts":[{"text":"Hm","thought":true},{"text":"Hi"}],"role":"model"},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":2,"candidatesTokenCount":1},"modelVersion":"g","responseId":"r"})"),
       "start r g\n0 open thinking  \n0 thinking Hm\n0 close thinking\n0 open text  \n0 text Hi\n0 close "
       "text\n"
       "0 finish stop \nusage in=2 out=1 cached=-1 written=-1 reasoning=-1\nend\n");
@@ -421,6 +478,10 @@ TEST(GeminiAnswer, IsReadAsAStreamIs) {
   EXPECT_EQ(whole(R"({"candidates":[{"content":{"parts":[{"text":"a"}]}}]})"),
             "malformed_response: The model server failed.");
   EXPECT_EQ(whole(R"({"error":{"message":"no"}})"), "upstream_error_event: no");
+  EXPECT_EQ(
+      whole(
+          R"({"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"AA"}}]},"finishReason":"STOP"}]})"),
+      "unsupported_answer: The model's answer holds 'inlineData', which has no place here.");
 }
 
 TEST(GeminiAnswer, ErrorWords) {

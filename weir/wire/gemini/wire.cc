@@ -1,33 +1,8 @@
-#include "weir/base/json_write.h"
 #include "weir/wire/gemini/codec.h"
 #include "weir/wire/gemini/gemini.h"
 
 namespace weir::wire::gemini {
 namespace {
-
-// A caller's dialect Gemini is not: whoever asks for that has a defect.
-Error no_callers() {
-  return internal_error(ErrorCode::kInternal, "the Gemini dialect is spoken to model servers only");
-}
-
-std::string error_object(const Error& error) {
-  std::string text;
-  json::Writer out(text);
-  out.begin_object().key("error").begin_object().member("code", http_status(error.code));
-  out.member("message", error.for_caller()).member("status", "INTERNAL").end_object().end_object();
-  return text;
-}
-
-class NoWriter final : public StreamWriter {
- public:
-  void take(const chat::Step&) override {
-    if (!said_) out += "data: " + error_object(no_callers()) + "\n\n";
-    said_ = true;
-  }
-
- private:
-  bool said_ = false;
-};
 
 class Reader final : public StreamReader {
  public:
@@ -61,28 +36,29 @@ class GeminiWire final : public Wire {
  public:
   exchange::Dialect dialect() const override { return exchange::Dialect::kGemini; }
 
-  Result<void> read_request(Operation, json::Parser&, exchange::ModelRequest&) const override {
-    return Unexpected(no_callers());
+  Result<void> read_request(Operation operation, json::Parser& parser,
+                            exchange::ModelRequest& request) const override {
+    return gemini::read_request(operation, parser, request);
   }
-  Result<chat::Request> read_chat(Operation, const exchange::ModelRequest&) const override {
-    return Unexpected(no_callers());
+  Result<chat::Request> read_chat(Operation, const exchange::ModelRequest& request) const override {
+    return gemini::read_chat(request);
   }
-  Result<EmbeddingRequest> read_embedding(const exchange::ModelRequest&) const override {
-    return Unexpected(no_callers());
+  Result<EmbeddingRequest> read_embedding(const exchange::ModelRequest& request) const override {
+    return gemini::read_embedding(request);
   }
-  std::string write_answer(const AnswerContext&, const chat::Answer&) const override {
-    return error_object(no_callers());
+  std::string write_answer(const AnswerContext& context, const chat::Answer& answer) const override {
+    return gemini::write_answer(context, answer);
   }
-  std::string write_embedding(const AnswerContext&, const exchange::ModelRequest&,
-                              const EmbeddingAnswer&) const override {
-    return error_object(no_callers());
+  std::string write_embedding(const AnswerContext&, const exchange::ModelRequest& request,
+                              const EmbeddingAnswer& answer) const override {
+    return gemini::write_embedding(request, answer);
   }
-  std::unique_ptr<StreamWriter> stream_writer(AnswerContext) const override {
-    return std::make_unique<NoWriter>();
+  std::unique_ptr<StreamWriter> stream_writer(AnswerContext context) const override {
+    return gemini::stream_writer(std::move(context));
   }
-  std::string error_body(const Error& error) const override { return error_object(error); }
+  std::string error_body(const Error& error) const override { return gemini::error_body(error); }
   std::string error_event(const Error& error) const override {
-    return "data: " + error_object(error) + "\n\n";
+    return "data: " + gemini::error_body(error) + "\r\n\r\n";
   }
   std::string_view stream_content_type() const override { return "text/event-stream"; }
 
