@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "weir/base/json.h"
+#include "weir/base/json_write.h"
 #include "weir/wire/blocks.h"
 #include "weir/wire/wire.h"
 
@@ -18,6 +19,9 @@ namespace weir::wire::gemini {
 std::string write_chat(const chat::Request& request, std::string_view model, chat::Losses& losses);
 std::string write_embedding_request(const EmbeddingRequest& request, std::string_view model,
                                     chat::Losses& losses);
+/// A tool call's arguments as the object this dialect wants: nothing becomes {}, what is no object becomes
+/// {"arguments":"<the text>"}.
+void write_arguments(json::Writer& out, std::string_view text);
 /// "models/x": names that say their kind ("tunedModels/x") stay.
 std::string resource_name(std::string_view model);
 

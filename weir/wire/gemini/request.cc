@@ -152,12 +152,7 @@ class ContentsWriter {
     begin().key("functionCall").begin_object();
     if (!part.id.empty()) out_.member("id", part.id);
     out_.member("name", part.name).key("args");
-    if (part.text.find_first_not_of(" \t\r\n") == std::string::npos)
-      out_.raw("{}");
-    else if (is_object(part.text))
-      out_.raw(part.text);
-    else  // what the model wrote, where the tool can see it
-      out_.begin_object().member("arguments", part.text).end_object();
+    write_arguments(out_, part.text);
     out_.end_object();
     if (!part.signature.empty())
       out_.member("thoughtSignature", part.signature);
@@ -323,6 +318,15 @@ void write_config(Writer& out, const chat::Request& request, int generation, cha
 }
 
 }  // namespace
+
+void write_arguments(json::Writer& out, std::string_view text) {
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos)
+    out.raw("{}");
+  else if (is_object(text))
+    out.raw(text);
+  else  // what the model wrote, where the tool can see it
+    out.begin_object().member("arguments", text).end_object();
+}
 
 std::string resource_name(std::string_view model) {
   std::string out;

@@ -57,7 +57,9 @@ void write_part(Writer& out, const Part& part) {
   if (part.kind == PartKind::kToolCall) {
     out.key("functionCall").begin_object();
     if (!part.id.empty()) out.member("id", part.id);
-    out.member("name", part.name).key("args").raw(part.text.empty() ? "{}" : part.text).end_object();
+    out.member("name", part.name).key("args");
+    write_arguments(out, part.text);
+    out.end_object();
   } else {
     out.member("text", part.text);
     if (part.kind == PartKind::kThinking) out.member("thought", true);

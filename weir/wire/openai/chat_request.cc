@@ -7,6 +7,7 @@
 #include "weir/base/json_write.h"
 #include "weir/wire/fields.h"
 #include "weir/wire/openai/openai.h"
+#include "weir/wire/openai/own_models.h"
 
 namespace weir::wire::openai {
 namespace {
@@ -512,6 +513,7 @@ std::string_view effort_of(const chat::Reasoning& reasoning) {
 }  // namespace
 
 std::string write_chat(const chat::Request& request, std::string_view model, chat::Losses& losses) {
+  TakenParameters taken = taken_parameters(request, own_model(model), losses);
   std::string out;
   json::Writer w(out);
   w.begin_object().member("model", model).key("messages").begin_array();
@@ -532,26 +534,26 @@ std::string write_chat(const chat::Request& request, std::string_view model, cha
   }
   write_tools(w, request, losses);
   write_format(w, request.format);
-  if (std::string_view effort = effort_of(request.reasoning); !effort.empty())
+  if (std::string_view effort = effort_of(request.reasoning); taken.reasoning && !effort.empty())
     w.member("reasoning_effort", effort);
   auto optional = [&](std::string_view key, const auto& value) {
     if (value) w.member(key, *value);
   };
   optional("max_completion_tokens", request.max_tokens);
-  optional("temperature", request.temperature);
-  optional("top_p", request.top_p);
-  optional("top_k", request.top_k);
-  optional("min_p", request.min_p);
-  optional("presence_penalty", request.presence_penalty);
-  optional("frequency_penalty", request.frequency_penalty);
-  optional("repetition_penalty", request.repetition_penalty);
+  optional("temperature", taken.temperature);
+  optional("top_p", taken.top_p);
+  optional("top_k", taken.top_k);
+  optional("min_p", taken.min_p);
+  optional("presence_penalty", taken.presence_penalty);
+  optional("frequency_penalty", taken.frequency_penalty);
+  optional("repetition_penalty", taken.repetition_penalty);
   optional("seed", request.seed);
   optional("n", request.answers);
   optional("logprobs", request.logprobs);
   optional("top_logprobs", request.top_logprobs);
-  if (!request.stop.empty()) {
+  if (!taken.stop.empty()) {
     w.key("stop").begin_array();
-    for (const std::string& word : request.stop)
+    for (const std::string& word : taken.stop)
       w.value(word);
     w.end_array();
   }

@@ -97,6 +97,36 @@ std::string frame(std::string_view delta, std::string_view reason = "null", int 
       index, delta, reason);
 }
 
+// OpenAI's own servers refuse the whole request for a parameter that others of their kind take.
+TEST(OpenAiChat, OwnModelsGetWhatTheyTake) {
+  chat::Request request;
+  request.top_k = 40;
+  request.temperature = 0.5;
+  request.frequency_penalty = 1;
+  request.stop = {"END"};
+  request.reasoning.budget_tokens = 2048;
+  auto written = [&](std::string_view model) {
+    chat::Losses losses;
+    std::string out = write_chat(request, model, losses);
+    out = out.substr(out.find("],") + 1);
+    for (const std::string& loss : losses.fields())
+      out += " -" + loss;
+    return out;
+  };
+  std::string all =
+      R"(,"reasoning_effort":"low","temperature":0.5,"top_k":40,"frequency_penalty":1,"stop":["END"]})";
+  for (std::string_view model : {"llama3.2", "openai/gpt-4o", "gpt-oss-120b", "olmo", "deepseek-reasoner"})
+    EXPECT_EQ(written(model), all) << model;
+  for (std::string_view model : {"gpt-4o", "chatgpt-4o-latest", "gpt-5-chat-latest", "ft:gpt-4.1:acme::x"})
+    EXPECT_EQ(written(model), R"(,"temperature":0.5,"frequency_penalty":1,"stop":["END"]} -top_k -reasoning)")
+        << model;
+  for (std::string_view model : {"o3-mini", "gpt-5", "gpt-5.1-2025-11-13"})
+    EXPECT_EQ(written(model), R"(,"reasoning_effort":"low"} -top_k -temperature -frequency_penalty -stop)")
+        << model;
+  request.temperature = 1;  // what many clients always say
+  EXPECT_EQ(written("o3-mini"), R"(,"reasoning_effort":"low"} -top_k -frequency_penalty -stop)");
+}
+
 TEST(OpenAiStream, TextThenUsageThenDone) {
   EXPECT_EQ(steps_of(openai_wire(),
                      frame(R"({"role":"assistant","content":""})") + frame(R"({"content":"Hel"})") +
