@@ -1,5 +1,6 @@
 """The abuse cases A11 to A14 and A25: hostile bodies. Each test is named by its case; see test_abuse.py."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -424,7 +425,8 @@ def test_A25_headers_that_pass_carry_nothing_odd(trap):
     with trap.raw() as raw:
         assert raw.send(plain.replace(b"\r\n", b"\r\n" + lines, 1)).answer().status == 200
     heard = [(name, value) for name, value in trap.server.requests[-1].header_list if name in ("traceparent", "tracestate", "idempotency-key")]
-    assert heard == [("idempotency-key", "first")]
+    scoped = hashlib.sha256(b"key all\0first").hexdigest()  # callers share the provider's account
+    assert heard == [("idempotency-key", "weir-" + scoped)]
 
 
 def test_A25_in_the_target_and_host(trap, thief):

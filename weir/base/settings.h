@@ -16,6 +16,7 @@
 
 #include "weir/base/clock.h"
 #include "weir/base/hash.h"
+#include "weir/base/passed_api.h"
 #include "weir/base/result.h"
 #include "weir/base/secret.h"
 
@@ -41,6 +42,7 @@ struct ServerLimits {
   int64_t requests_per_client = 0;     // of one key, or one address without a key; 0: no limit of its own
   milliseconds delay{50};              // a loop later than this refuses new model requests; 0: never
   int64_t backlog = 4096;              // connections that wait to be accepted, each listener
+  int64_t upload_bytes = 512 << 20;    // of a body that is passed through in pieces
   friend bool operator==(const ServerLimits&, const ServerLimits&) = default;
 };
 
@@ -72,6 +74,8 @@ struct ClientKeySettings {
   std::string name;
   Sha256 hash{};                    // of the key's bytes
   std::vector<std::string> models;  // exact names or "prefix*"; empty: every model
+  /// Of what providers pass through; nullopt: see exchange::Principal::may_call.
+  std::optional<PassedApis> passthrough = std::nullopt;
   friend bool operator==(const ClientKeySettings&, const ClientKeySettings&) = default;
 };
 
@@ -157,7 +161,8 @@ struct ProviderSettings {
   BaseUrl base_url;
   Secret api_key;  // empty: no Authorization header
   std::vector<UpstreamHeader> headers;
-  std::string ca_file;  // empty: the system's authorities
+  std::string ca_file;     // empty: the system's authorities
+  PassedApis passthrough;  // what goes to it uninterpreted; empty: nothing
   // kLocal: at least one of the two
   std::vector<LocalChatSettings> chat;
   std::vector<LocalEmbeddingsSettings> embeddings;

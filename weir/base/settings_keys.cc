@@ -34,6 +34,7 @@ constexpr SettingsKey kKeys[] = {
     {"server.tls", "certificate", kFile, 1, kPathBytes, kRequired, ""},
     {"server.tls", "private_key", kFile, 1, kPathBytes, kRequired, ""},
     {"server.limits", "body_bytes", kInteger, 1024, 1 << 30, kOptional, ""},
+    {"server.limits", "upload_bytes", kInteger, 1024, int64_t{1} << 40, kOptional, ""},
     {"server.limits", "header_bytes", kInteger, 1024, 1 << 20, kOptional, ""},
     {"server.limits", "headers", kInteger, 8, 1000, kOptional, ""},
     {"server.limits", "target_bytes", kInteger, 256, 65536, kOptional, ""},
@@ -56,6 +57,7 @@ constexpr SettingsKey kKeys[] = {
     {"auth.keys", "key", kSecret, 8, 512, kOptional, ""},
     {"auth.keys", "hash", kSecret, 71, 71, kOptional, ""},
     {"auth.keys", "models", kList, 1, 256, kOptional, ""},
+    {"auth.keys", "passthrough", kList, 0, kPassedApis, kOptional, ""},
 
     {"providers", "name", kString, 1, kNameBytes, kRequired, ""},
     {"providers", "kind", kChoice, 0, 0, kRequired, "openai|local|anthropic|ollama|gemini"},
@@ -63,6 +65,7 @@ constexpr SettingsKey kKeys[] = {
     {"providers", "base_url", kString, 1, 2048, kOptional, ""},
     {"providers", "api_key", kSecret, 1, 8192, kOptional, ""},
     {"providers", "headers", kMap, 0, 32, kOptional, ""},
+    {"providers", "passthrough", kList, 0, kPassedApis, kOptional, ""},
     {"providers", "ca_file", kFile, 1, kPathBytes, kOptional, ""},
     {"providers", "connections_max", kInteger, 1, 65536, kOptional, ""},
     {"providers", "queue_max", kInteger, 0, 1'000'000, kOptional, ""},

@@ -148,6 +148,23 @@ class Parser {
     return patterns;
   }
 
+  PassedApis read_passed_apis(SettingsSection& section) {
+    PassedApis apis;
+    for (const SettingsPlace& place : section.list("passthrough")) {
+      std::optional<std::string> word = reader_.bounded_text(place, 1, kNameBytesMax);
+      if (!word) continue;
+      std::optional<PassedApi> api = passed_api(*word);
+      if (!api)
+        reader_.problem(
+            place, "is no API that can be passed through: audio, images, files ... (docs/passthrough.md)");
+      else if (apis.has(*api))
+        reader_.problem(place, "is in this list twice");
+      else
+        apis.add(*api);
+    }
+    return apis;
+  }
+
   bool read_address(const SettingsPlace& at, std::string& out) {
     std::optional<std::string> text = reader_.bounded_text(at, 1, 256);
     if (!text) return false;
@@ -193,6 +210,7 @@ class Parser {
     }
     SettingsSection limits = section.section("limits");
     limits.read("body_bytes", server.limits.body_bytes);
+    limits.read("upload_bytes", server.limits.upload_bytes);
     limits.read("header_bytes", server.limits.header_bytes);
     limits.read("headers", server.limits.headers);
     limits.read("target_bytes", server.limits.target_bytes);
@@ -227,6 +245,7 @@ class Parser {
       if (read_name(entry, "name", key.name) && !names.insert(key.name).second)
         reader_.problem(entry.at("name"), "another key has this name");
       key.models = read_patterns(entry);
+      if (entry.has("passthrough")) key.passthrough = read_passed_apis(entry);
       if (!read_hash(entry, key.hash)) continue;
       auto [first, is_new] = hashes.try_emplace(key.hash, key.name);
       if (!is_new)
@@ -290,13 +309,16 @@ class Parser {
       provider.kind = *kind;
       if (provider.kind != ProviderKind::kLocal) {
         refuse(entry, {"chat", "embeddings"}, "only a provider of kind local has this");
+        if (provider.kind != ProviderKind::kOpenAi && provider.kind != ProviderKind::kAnthropic)
+          refuse(entry, {"passthrough"}, "only a provider of kind openai or anthropic has this");
         std::string_view standard = standard_base_url(provider.kind);
         if (!entry.has("base_url") && standard.empty())
           reader_.problem(entry.place(), "\"base_url\" is missing");
         else if (!entry.has("base_url"))
           provider.base_url = *BaseUrl::parse(standard);
       } else {
-        refuse(entry, {"base_url", "api_key", "headers", "ca_file"}, "a provider of kind local has none");
+        refuse(entry, {"base_url", "api_key", "headers", "ca_file", "passthrough"},
+               "a provider of kind local has none");
         if (!entry.has("chat") && !entry.has("embeddings"))
           reader_.problem(entry.place(), "\"chat\" or \"embeddings\" is missing");
       }
@@ -321,6 +343,7 @@ class Parser {
     entry.read("api_key", provider.api_key);
     if (!is_visible(provider.api_key.reveal()))
       reader_.problem(entry.at("api_key"), "must be printable ASCII without spaces");
+    provider.passthrough = read_passed_apis(entry);
     entry.read("ca_file", provider.ca_file);
     if (!provider.ca_file.empty() && !text.empty() && !text.starts_with("https:"))
       reader_.problem(entry.at("ca_file"), "only an https:// base_url uses it");

@@ -88,7 +88,8 @@ server:
   tls: { certificate: tls/chain.pem, private_key: /keys/key.pem }
   limits:
     { body_bytes: 1024, header_bytes: 2048, headers: 10, target_bytes: 512, connections: 7, requests: 5,
-      body_bytes_per_s: 8, connections_per_client: 6, requests_per_client: 4, delay_ms: 3, backlog: 2 }
+      body_bytes_per_s: 8, connections_per_client: 6, requests_per_client: 4, delay_ms: 3, backlog: 2,
+      upload_bytes: 4096 }
   timeouts: { header_ms: 1, body_ms: 2, idle_ms: 3, write_ms: 4, body_rate_ms: 5 }
   drain_ms: 0
 auth:
@@ -133,7 +134,7 @@ features: {}
   ASSERT_TRUE(s.server.tls);
   EXPECT_EQ(s.server.tls->certificate, "/etc/weir/tls/chain.pem");
   EXPECT_EQ(s.server.tls->private_key, "/keys/key.pem");
-  EXPECT_EQ(s.server.limits, (ServerLimits{1024, 2048, 10, 512, 7, 8, 6, 5, 4, milliseconds(3), 2}));
+  EXPECT_EQ(s.server.limits, (ServerLimits{1024, 2048, 10, 512, 7, 8, 6, 5, 4, milliseconds(3), 2, 4096}));
   EXPECT_EQ(s.server.timeouts, (ServerTimeouts{milliseconds(1), milliseconds(2), milliseconds(3),
                                                milliseconds(4), milliseconds(5)}));
   EXPECT_EQ(s.server.drain, milliseconds(0));

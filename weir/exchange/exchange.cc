@@ -14,6 +14,8 @@ std::string_view name(Operation operation) {
       return "embedding";
     case Operation::kCountTokens:
       return "count_tokens";
+    case Operation::kPassThrough:
+      return "pass_through";
   }
   return "unknown";
 }
@@ -38,6 +40,17 @@ bool Principal::may_use(std::string_view model) const {
   if (!models || models->empty()) return true;
   return std::ranges::any_of(*models,
                              [&](const std::string& pattern) { return matches_pattern(pattern, model); });
+}
+
+bool Principal::may_call(PassedApi api) const {
+  if (passthrough && *passthrough) return (*passthrough)->has(api);
+  if (api == PassedApi::kOrganization) return false;
+  return by_model(api) || (!anonymous && !limited());
+}
+
+std::string Exchange::client() const {
+  if (!principal.anonymous) return "key " + std::string(principal.name);
+  return "address " + std::string(peer);
 }
 
 }  // namespace weir::exchange

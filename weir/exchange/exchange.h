@@ -16,6 +16,7 @@
 #include "weir/base/json.h"
 #include "weir/base/result.h"
 #include "weir/base/settings.h"
+#include "weir/exchange/pass_through.h"
 #include "weir/exchange/receipt.h"
 #include "weir/exchange/usage.h"
 #include "weir/io/cancel.h"
@@ -24,8 +25,9 @@
 
 namespace weir::exchange {
 
-enum class Operation : uint8_t { kChat, kCompletion, kEmbedding, kCountTokens };
-std::string_view name(Operation operation);  // "chat", "completion", "embedding", "count_tokens"
+enum class Operation : uint8_t { kChat, kCompletion, kEmbedding, kCountTokens, kPassThrough };
+std::string_view name(
+    Operation operation);  // "chat", "completion", "embedding", "count_tokens", "pass_through"
 
 /// A family of wire formats (wire/wire.h). kResponses is OpenAI's second one.
 enum class Dialect : uint8_t { kOpenAi, kResponses, kAnthropic, kOllama, kGemini };
@@ -49,7 +51,13 @@ struct Principal {
   std::string_view name;                             // of the key, or "anonymous"; lives in the settings
   const std::vector<std::string>* models = nullptr;  // allowed model patterns; nullptr: all
   bool anonymous = false;                            // it sent no key
+  const std::optional<PassedApis>* passthrough = nullptr;  // what its key says of them; nullptr: nothing
   bool may_use(std::string_view model) const;
+  /// What is kept in the provider's account is shared by all who may reach it: it takes a key, and one that
+  /// is limited to models must name it. The provider's administration must be named by every key.
+  bool may_call(PassedApi api) const;
+  /// It may use some models only.
+  bool limited() const { return models && !models->empty(); }
 };
 
 /// What is asked. Owner: server (RequestSource).
@@ -146,6 +154,7 @@ class Exchange {
   Principal principal;
   bool admitted = false;  // admit: counted among its client's requests
   ModelRequest request;
+  const PassThrough* pass = nullptr;  // server: this is a request that weir does not interpret
   Route route;
   exchange::Usage usage;  // upstream
   std::string lossy;      // upstream: what a translation could not carry, for the caller ("seed, top_k")
@@ -153,6 +162,12 @@ class Exchange {
   Timeline timeline;
   Outcome outcome;
   RecordPlace record;
+
+  /// Who calls, as one name for each key and each address without one: "key team-a", "address 10.0.0.1" (a
+  /// key may be called 10.0.0.1).
+  std::string client() const;
+  /// What metrics and records call it: the operation, or the API that is passed through.
+  std::string_view operation_name() const { return pass ? weir::name(pass->api) : exchange::name(operation); }
 };
 
 }  // namespace weir::exchange

@@ -20,6 +20,30 @@ TEST(Principal, MayUseWhatItsPatternsSay) {
     EXPECT_FALSE(p.may_use(other)) << other;
 }
 
+TEST(Principal, MayCallWhatItsKeyIsTrustedWith) {
+  std::vector<std::string> some{"whisper-1"};
+  std::optional<PassedApis> unsaid, files = PassedApis{}, nothing = PassedApis{};
+  files->add(PassedApi::kFiles);
+  auto may = [](const Principal& p) {
+    std::string words;
+    for (PassedApi api :
+         {PassedApi::kAudio, PassedApi::kFiles, PassedApi::kBatches, PassedApi::kOrganization})
+      if (p.may_call(api)) words += std::string(weir::name(api)) + " ";
+    return words;
+  };
+  EXPECT_EQ(may({"p", nullptr, false, &unsaid}), "audio files batches ");
+  EXPECT_EQ(may({"p", &some, false, &unsaid}), "audio ");
+  EXPECT_EQ(may({"p", &some, false, &files}), "files ");
+  EXPECT_EQ(may({"p", nullptr, false, &nothing}), "");
+  EXPECT_EQ(may({"anonymous", nullptr, true}), "audio ");
+}
+
+TEST(PassedApi, HasOneWord) {
+  for (int i = 0; i < kPassedApis; ++i)
+    EXPECT_EQ(passed_api(weir::name(static_cast<PassedApi>(i))), static_cast<PassedApi>(i));
+  EXPECT_FALSE(passed_api("everything"));
+}
+
 TEST(Usage, LaterFramesHaveTheLastWordFieldByField) {
   Usage usage;
   EXPECT_FALSE(usage.known());

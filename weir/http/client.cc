@@ -1,6 +1,9 @@
 #include "weir/http/client.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 
 #include "weir/base/mutation.h"
 #include "weir/http/client_connection.h"
@@ -215,8 +218,7 @@ io::Task<Result<void>> ClientCall::send(std::string_view method, std::span<const
   co_return outcome;
 }
 
-io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<const std::string_view> pieces,
-                                           Phases phases, io::Cancel& cancel, bool fresh) {
+io::Task<Result<void>> ClientCall::connect(Phases phases, io::Cancel& cancel, bool fresh) {
   silent_death_ = false;
   if (connection_) pool_.give_back(std::move(connection_), false);
   if (!pool_.free()) CO_TRY_VOID(co_await pool_.queue(cancel, phases.queue));
@@ -237,14 +239,69 @@ io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<co
   c.body.begin_none();
   c.head.clear();
   sent_ = true;
+  co_return Result<void>{};
+}
 
+io::Task<Result<void>> ClientCall::attempt(std::string_view method, std::span<const std::string_view> pieces,
+                                           Phases phases, io::Cancel& cancel, bool fresh) {
+  CO_TRY_VOID(co_await connect(phases, cancel, fresh));
   io::Cancel scope(cancel);
   io::Timeout timeout(scope, io::CancelReason::kHeadersTimeout);
   pool_.loop_.arm(timeout, phases.headers);
-  io::IoResult written = co_await io::write(*c.stream, pieces, scope);
+  io::IoResult written = co_await io::write(*connection_->stream, pieces, scope);
   if (scope.requested()) co_return cancelled_or_timed_out(cancel, scope);
-  // A server may answer (413, say) and close before it read everything: its answer is still worth reading.
-  bool write_failed = !written.ok();
+  co_return co_await read_head(method, !written.ok(), cancel, scope);
+}
+
+io::Task<Result<void>> ClientCall::send(std::string_view method, std::string_view head, OutgoingBody& body,
+                                        bool chunked, Duration write_max, Phases phases, io::Cancel& cancel,
+                                        bool fresh) {
+  // A pooled connection that died unseen costs nothing while only the head was sent: the body waits until the
+  // head is written, and a death is known by then as a rule.
+  CO_TRY_VOID(co_await connect(phases, cancel, fresh));
+  ClientConnection& c = *connection_;
+  c.inbox.arm();
+  std::array<std::string_view, 1> first{head};
+  io::IoStatus status = co_await TimedWrite(*c.stream, first, cancel, pool_.loop_, write_max);
+  if (cancel.requested()) co_return cancelled_or_timed_out(cancel, cancel);
+  bool whole = false;
+  if (status == io::IoStatus::kOk) {
+    CO_TRY(whole, co_await write_body(body, chunked, write_max, cancel));
+  }
+  io::Cancel scope(cancel);
+  io::Timeout timeout(scope, io::CancelReason::kHeadersTimeout);
+  pool_.loop_.arm(timeout, phases.headers);
+  CO_TRY_VOID(co_await read_head(method, !whole, cancel, scope));
+  co_return Result<void>{};
+}
+
+// True: all of it went out. False: the server answered, or closed, before.
+io::Task<Result<bool>> ClientCall::write_body(OutgoingBody& body, bool chunked, Duration write_max,
+                                              io::Cancel& cancel) {
+  ClientConnection& c = *connection_;
+  std::string framing;
+  for (;;) {
+    if (!c.inbox.empty() || c.inbox.status() != io::IoStatus::kOk) co_return false;
+    CO_TRY(std::string_view piece, co_await body.next());
+    bool end = piece.empty();
+    if (end && !chunked) co_return true;
+    framing = end ? "0\r\n\r\n" : fmt::format("{:x}\r\n", piece.size());
+    std::array<std::string_view, 3> framed{framing, piece, "\r\n"};
+    std::span<const std::string_view> out(framed.data(), end ? 1 : 3);
+    if (!chunked) out = {&piece, 1};
+    io::IoStatus status = co_await TimedWrite(*c.stream, out, cancel, pool_.loop_, write_max);
+    if (cancel.requested()) co_return cancelled_or_timed_out(cancel, cancel);
+    if (status == io::IoStatus::kTimedOut)
+      co_return upstream_failed("idle_timeout", "the server took no more of the request");
+    if (status != io::IoStatus::kOk) co_return false;
+    if (end) co_return true;
+  }
+}
+
+// A server may answer (413, say) and close before it read everything: its answer is still worth reading.
+io::Task<Result<void>> ClientCall::read_head(std::string_view method, bool write_failed, io::Cancel& cancel,
+                                             io::Cancel& scope) {
+  ClientConnection& c = *connection_;
   int interim = 0;  // whole 1xx heads that came, and were dropped
   c.inbox.arm();
   for (;;) {

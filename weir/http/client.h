@@ -81,6 +81,16 @@ class ConnectionPool {
   int64_t turns_ = 0;
 };
 
+/// A request's body that comes while it is sent.
+class OutgoingBody {
+ public:
+  /// The next piece, valid until the next call; empty: the end. An error ends the call with it.
+  virtual io::Task<Result<std::string_view>> next() = 0;
+
+ protected:
+  ~OutgoingBody() = default;
+};
+
 /// One request and its response. Lives in the caller's frame; destroying it gives the connection back
 /// (complete response) or closes it (anything else: an abandoned upstream call is cancelled by closing).
 class ClientCall {
@@ -104,15 +114,29 @@ class ClientCall {
   io::Task<Result<void>> send(std::string_view method, std::span<const std::string_view> pieces,
                               Phases phases, io::Cancel& cancel);
 
+  /// The same with a body that is sent as it comes, in chunks when `chunked`; `write_max` bounds the wait for
+  /// the server to take a piece, phases.headers that from the last piece to the response head. Never resent:
+  /// what was taken of the body is gone (see silent_death()). An answer that comes before the body's end ends
+  /// the sending. `fresh`: over a new connection.
+  io::Task<Result<void>> send(std::string_view method, std::string_view head, OutgoingBody& body,
+                              bool chunked, Duration write_max, Phases phases, io::Cancel& cancel,
+                              bool fresh = false);
+
   const ResponseHead& head() const;
   BodyReader& body();
   bool sent() const { return sent_; }
   bool reused() const { return reused_; }
+  /// The last send() failed because a pooled connection was dead: it may be tried again over a fresh one.
+  bool silent_death() const { return silent_death_; }
   MonoTime connected_at() const { return connected_at_; }  // when a connection was at hand
 
  private:
   io::Task<Result<void>> attempt(std::string_view method, std::span<const std::string_view> pieces,
                                  Phases phases, io::Cancel& cancel, bool fresh);
+  io::Task<Result<void>> connect(Phases phases, io::Cancel& cancel, bool fresh);
+  io::Task<Result<bool>> write_body(OutgoingBody& body, bool chunked, Duration write_max, io::Cancel& cancel);
+  io::Task<Result<void>> read_head(std::string_view method, bool write_failed, io::Cancel& cancel,
+                                   io::Cancel& scope);
 
   ConnectionPool& pool_;
   ClientConnectionPtr connection_;

@@ -30,6 +30,7 @@ class ServerConnection final : public ListNode, InboxWatcher {
 
  private:
   friend struct Request;
+  friend class BodyPieces;
   friend class ResponseWriter;
 
   void on_inbox(io::IoStatus status) override;

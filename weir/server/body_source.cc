@@ -42,18 +42,42 @@ bool unfit(const Header& h) {
   return h.value.size() > 512 || !std::ranges::all_of(h.value, [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
+}  // namespace
+
+Result<void> refuse_other_than_json(HeaderList headers) {
+  for (const Header& h : headers)
+    if (iequals(h.name, "content-type") && !is_json(h.value))
+      return fail(ErrorCode::kInvalidRequest,
+                  "The content type '" + std::string(h.value.substr(0, 100)) +
+                      "' is not supported here: send application/json.",
+                  {}, "unsupported_content_type");
+  return {};
+}
+
+Result<void> refuse_steering(HeaderList headers) {
+  for (const Header& h : headers) {
+    bool steering = steers(h.name);
+    if (!steering && !unfit(h)) continue;
+    std::string named(h.name.substr(0, 100));
+    if (steering)
+      return fail(ErrorCode::kInvalidRequest, "The header '" + named + "' is not accepted by this gateway.",
+                  named, "unknown_parameter");
+    return fail(ErrorCode::kInvalidRequest,
+                "The header '" + named + "' must be at most 512 characters of ASCII.", named,
+                "invalid_value");
+  }
+  return {};
+}
+
+namespace {
+
 // What the head says of the body: the coding to take off, or why it is not read.
 Result<std::optional<ContentCoding>> judge_head(HeaderList headers) {
+  TRY_VOID(refuse_other_than_json(headers));
   std::optional<ContentCoding> coding;
   bool coded = false;
   for (const Header& h : headers) {
-    if (iequals(h.name, "content-type")) {
-      if (!is_json(h.value))
-        return fail(ErrorCode::kInvalidRequest,
-                    "The content type '" + std::string(h.value.substr(0, 100)) +
-                        "' is not supported here: send application/json.",
-                    {}, "unsupported_content_type");
-    } else if (iequals(h.name, "content-encoding")) {
+    if (iequals(h.name, "content-encoding")) {
       if (!coded && iequals(h.value, "identity")) continue;
       coding = http::content_coding(h.value);
       if (!coding || coded)
@@ -62,17 +86,9 @@ Result<std::optional<ContentCoding>> judge_head(HeaderList headers) {
                         std::string(http::kContentCodings) + ", or the body as it is.",
                     {}, "unsupported_content_encoding");
       coded = true;
-    } else if (unfit(h)) {
-      std::string named(h.name);
-      return fail(ErrorCode::kInvalidRequest,
-                  "The header '" + named + "' must be at most 512 characters of ASCII.", named,
-                  "invalid_value");
-    } else if (steers(h.name)) {
-      std::string named(h.name.substr(0, 100));
-      return fail(ErrorCode::kInvalidRequest, "The header '" + named + "' is not accepted by this gateway.",
-                  named, "unknown_parameter");
     }
   }
+  TRY_VOID(refuse_steering(headers));
   return coding;
 }
 

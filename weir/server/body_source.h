@@ -11,6 +11,12 @@
 
 namespace weir::server {
 
+/// Errors: kInvalidRequest, a content type that is not JSON's.
+Result<void> refuse_other_than_json(HeaderList headers);
+/// Errors: kInvalidRequest naming the header that would steer the gateway, or could not be passed on as it
+/// is.
+Result<void> refuse_steering(HeaderList headers);
+
 class BodySource final : public exchange::RequestSource {
  public:
   BodySource(http::Request& request, const wire::Wire& wire, json::Parser& parser, size_t body_bytes_max)

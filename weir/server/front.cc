@@ -92,6 +92,9 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
   bool is_metrics = found.route == Route::kMetrics;
   if ((is_metrics && scope_ == Scope::kWithoutMetrics) || (!is_metrics && scope_ == Scope::kMetricsOnly))
     found.route = Route::kNone;
+  // Before the methods of our own paths are judged: what a provider keeps of chats lies below the same path.
+  if (scope_ != Scope::kMetricsOnly && (found.route == Route::kNone || found.method != request.head.method))
+    if (auto passed = pass(request, response)) return std::move(*passed);
   if (found.route == Route::kNone)
     return send_error(
         response,
@@ -128,6 +131,23 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
     default:
       return metrics(response);
   }
+}
+
+// The caller's dialect is told by the path or, where two share it (/v1/files), by the header that every
+// client of Anthropic's sends.
+std::optional<io::Task<void>> Front::pass(http::Request& request, http::ResponseWriter& response) {
+  const http::RequestHead& head = request.head;
+  std::optional<PassedPath> found = passed_path(head.path);
+  if (!found) return std::nullopt;
+  bool anthropic = found->anthropic || find_header(head.headers, "anthropic-version") != nullptr;
+  if (!PassThroughApi::offered(services_->settings(), *found, anthropic)) return std::nullopt;
+  if (!is_plain_path(head.path)) return std::nullopt;
+  if (head.method != "GET" && head.method != "POST" && head.method != "DELETE")
+    return send_error(response,
+                      make_error(ErrorCode::kMethodNotAllowed, "This path takes GET, POST and DELETE only.",
+                                 {}, "method_not_allowed"),
+                      "GET, POST, DELETE");
+  return passed_.call(services_, request, response, found->api, anthropic);
 }
 
 std::string Front::error_body(const Error& error) {

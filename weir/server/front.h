@@ -9,6 +9,7 @@
 #include "weir/server/admission.h"
 #include "weir/server/model_api.h"
 #include "weir/server/model_lists.h"
+#include "weir/server/pass_through_api.h"
 #include "weir/server/services.h"
 
 namespace weir::server {
@@ -19,7 +20,11 @@ class Front final : public http::Handler {
 
   /// `admission` outlives it.
   Front(io::Loop& loop, Scope scope, Admission& admission)
-      : admission_(admission), calls_(loop, admission), lists_(loop), scope_(scope) {}
+      : admission_(admission),
+        calls_(loop, admission),
+        passed_(loop, admission),
+        lists_(loop),
+        scope_(scope) {}
 
   /// The services of requests from now on. Set before the first request.
   void set_services(std::shared_ptr<Services> services) { services_ = std::move(services); }
@@ -31,12 +36,15 @@ class Front final : public http::Handler {
   void on_turned_away(bool of_client) override { admission_.count_turned_away(of_client); }
 
  private:
+  /// A request of an API that is passed through; nullopt: it is none that this configuration offers.
+  std::optional<io::Task<void>> pass(http::Request& request, http::ResponseWriter& response);
   io::Task<void> health(http::ResponseWriter& response);
   io::Task<void> ready(http::ResponseWriter& response);
   io::Task<void> metrics(http::ResponseWriter& response);
 
   Admission& admission_;
   ModelApi calls_;
+  PassThroughApi passed_;
   ModelLists lists_;
   Scope scope_;
   std::shared_ptr<Services> services_;

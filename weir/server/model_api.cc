@@ -1,9 +1,7 @@
 #include "weir/server/model_api.h"
 
-#include <algorithm>
-#include <array>
-
 #include "weir/base/mutation.h"
+#include "weir/server/answers.h"
 #include "weir/server/body_source.h"
 #include "weir/server/caller.h"
 
@@ -40,30 +38,6 @@ class ResponseStream final : public exchange::AnswerStream {
   std::string last_;
 };
 
-// The headers of an answer: the model server's that pass, ours, and who answered.
-std::vector<Header> answer_headers(const exchange::Exchange& exchange, std::string_view content_type,
-                                   const OwnedHeaders& passed) {
-  std::vector<Header> headers;
-  headers.reserve(passed.size() + 8);
-  headers.push_back({"content-type", content_type});
-  bool has_request_id = false, has_own_id = false;
-  for (const auto& [name, value] : passed) {
-    headers.push_back({name, value});
-    has_request_id = has_request_id || name == "x-request-id";
-    has_own_id = has_own_id || name == "request-id";
-  }
-  if (!exchange.lossy.empty()) headers.push_back({"x-weir-lossy", exchange.lossy});
-  if (!has_request_id) headers.push_back({"x-request-id", exchange.id});
-  if (!has_own_id && exchange.dialect == exchange::Dialect::kAnthropic)
-    headers.push_back({"request-id", exchange.id});
-  headers.push_back({"x-weir-request-id", exchange.id});
-  if (!exchange.outcome.provider.empty()) {
-    headers.push_back({"x-weir-provider", exchange.outcome.provider});
-    headers.push_back({"x-weir-model", exchange.outcome.provider_model});
-  }
-  return headers;
-}
-
 void ResponseStream::begin(int status, std::string_view content_type, const OwnedHeaders& headers) {
   if (WEIR_MUTATE(kResendAfterBytes) && response_.started()) return;
   std::vector<Header> all = answer_headers(exchange_, content_type, headers);
@@ -71,30 +45,7 @@ void ResponseStream::begin(int status, std::string_view content_type, const Owne
   response_.begin(status, all);
 }
 
-io::Task<void> send_error(http::ResponseWriter& response, const wire::Wire& wire,
-                          const exchange::Exchange& exchange, const Error& error) {
-  OwnedHeaders extra;
-  if (error.code == ErrorCode::kUnauthenticated) extra.emplace_back("www-authenticate", "Bearer");
-  if (error.reason == "unsupported_content_encoding")
-    extra.emplace_back("accept-encoding", http::kContentCodings);
-  if (error.retry_after_s > 0) extra.emplace_back("retry-after", std::to_string(error.retry_after_s));
-  std::string body = wire.error_body(error);
-  co_await response.send(http_status(error.code), answer_headers(exchange, "application/json", extra), body);
-}
-
 }  // namespace
-
-// Nothing of the request was looked at but its path, and nothing is made for it: no id, no log line.
-io::Task<void> ModelApi::refuse(const wire::Wire& wire, http::Request& request,
-                                http::ResponseWriter& response) {
-  Admission::Refusal refusal = admission_.refusal(request.connections());
-  request.rest(refusal.rest);
-  std::string retry_after = std::to_string(refusal.error.retry_after_s);
-  std::array<Header, 2> headers{Header{"content-type", "application/json"},
-                                Header{"retry-after", retry_after}};
-  std::string body = wire.error_body(refusal.error);
-  co_await response.send(http_status(refusal.error.code), headers, body);
-}
 
 io::Task<void> ModelApi::call(std::shared_ptr<Services> services, http::Request& request,
                               http::ResponseWriter& response, const wire::Wire& wire,
@@ -102,7 +53,7 @@ io::Task<void> ModelApi::call(std::shared_ptr<Services> services, http::Request&
   MonoTime received = loop_.now();
   Admission::Place place = admission_.enter(received);
   if (!place) {
-    co_await refuse(wire, request, response);
+    co_await refuse(admission_, wire, request, response);
     co_return;
   }
   BodySource source(request, wire, parser_,

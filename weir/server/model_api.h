@@ -23,8 +23,6 @@ class ModelApi {
                       http::ResponseWriter& response, const wire::Wire& wire, exchange::Operation operation);
 
  private:
-  io::Task<void> refuse(const wire::Wire& wire, http::Request& request, http::ResponseWriter& response);
-
   io::Loop& loop_;
   Admission& admission_;
   json::Parser parser_;

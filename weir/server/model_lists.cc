@@ -53,6 +53,16 @@ std::vector<Listed> listed(const Settings& settings, const exchange::Principal& 
   return models;
 }
 
+// Who takes a name that only a pattern lists; nullptr: nobody, or the key may not use it.
+const ProviderSettings* passed_to(const Settings& settings, const exchange::Principal& principal,
+                                  std::string_view id) {
+  if (!principal.may_use(id)) return nullptr;
+  for (const ProviderSettings& provider : settings.providers)
+    for (const std::string& pattern : provider.models)
+      if (matches_pattern(pattern, id)) return &provider;
+  return nullptr;
+}
+
 ollama::ModelFacts facts_of(const Listed& model) {
   ollama::ModelFacts facts;
   facts.name = model.name;
@@ -119,6 +129,8 @@ io::Task<void> ModelLists::models(std::shared_ptr<Services> services, http::Requ
   } else if (auto name = wire::check_model_name(id); !name) {
     status = http_status(name.error().code);
     body = openai::error_body(name.error());
+  } else if (const ProviderSettings* taker = passed_to(services->settings(), *principal, id)) {
+    body = openai::model_body({id, taker->name}, created);
   } else {
     status = 404;
     body = openai::error_body(make_error(ErrorCode::kNotFound,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "weir/base/hash.h"
+
 namespace weir::upstream {
 namespace {
 
@@ -58,6 +60,18 @@ std::string lowered(std::string_view text) {
   return out;
 }
 
+void add(std::string& head, std::string_view name, std::string_view value) {
+  head.append(name).append(": ").append(value).append("\r\n");
+}
+
+// All callers of a provider share its account, and there an answer is kept by this key: without the caller's
+// name in it, who guesses or repeats another's key would get that one's answer.
+std::string scoped_key(std::string_view principal, std::string_view key) {
+  std::string both(principal);
+  both.append(1, '\0').append(key);
+  return "weir-" + to_hex(sha256(both));
+}
+
 }  // namespace
 
 Endpoint::Endpoint(io::Loop& loop, EndpointOptions options)
@@ -78,29 +92,60 @@ Endpoint::Endpoint(io::Loop& loop, EndpointOptions options)
 }
 
 std::string Endpoint::post_head(std::string_view path, HeaderList caller_headers, const wire::Wire& wire,
-                                bool relayed, std::string_view request_id, size_t content_length) const {
+                                bool relayed, std::string_view principal, std::string_view request_id,
+                                size_t content_length) const {
   std::string head;
   head.reserve(512);
-  auto add = [&](std::string_view name, std::string_view value) {
-    head.append(name).append(": ").append(value).append("\r\n");
-  };
   head.append("POST ").append(prefix_).append(path).append(" HTTP/1.1\r\n").append(fixed_);
-  add("Content-Type", "application/json");
-  add("X-Weir-Request-Id", request_id);
-  add("Content-Length", std::to_string(content_length));
+  add(head, "Content-Type", "application/json");
+  add(head, "X-Weir-Request-Id", request_id);
+  add(head, "Content-Length", std::to_string(content_length));
+  add_caller_headers(head, caller_headers, wire, relayed, principal);
+  head.append("\r\n");
+  return head;
+}
+
+std::string Endpoint::pass_head(const exchange::PassThrough& pass, HeaderList caller_headers,
+                                const wire::Wire& wire, std::string_view principal,
+                                std::string_view request_id, std::optional<uint64_t> content_length) const {
+  // OpenAI's base URL ends in the version that the caller's path begins with.
+  std::string_view path = pass.path;
+  if (wire.dialect() != exchange::Dialect::kAnthropic) path.remove_prefix(std::string_view("/v1").size());
+  std::string head;
+  head.reserve(512);
+  head.append(pass.method).append(" ").append(prefix_).append(path);
+  if (!pass.query.empty()) head.append("?").append(pass.query);
+  head.append(" HTTP/1.1\r\n").append(fixed_);
+  for (std::string_view name : {"Content-Type", "Accept"})
+    if (const Header* h = find_header(caller_headers, name); h && fit_to_pass(h->value))
+      add(head, name, h->value);
+  add(head, "X-Weir-Request-Id", request_id);
+  if (!content_length)
+    add(head, "Transfer-Encoding", "chunked");
+  else if (pass.has_body || pass.method == "POST")
+    add(head, "Content-Length", std::to_string(*content_length));
+  add_caller_headers(head, caller_headers, wire, true, principal);
+  head.append("\r\n");
+  return head;
+}
+
+void Endpoint::add_caller_headers(std::string& head, HeaderList caller_headers, const wire::Wire& wire,
+                                  bool relayed, std::string_view principal) const {
   for (const Header& h : caller_headers) {
     auto same = [&](std::string_view name) { return iequals(h.name, name); };
     bool passes = std::ranges::any_of(kCallerHeaders, same) || (relayed && wire.passes_header(h.name));
     bool first = find_header(caller_headers, h.name) == &h;
-    if (passes && first && fit_to_pass(h.value)) add(lowered(h.name), h.value);
+    if (!passes || !first || !fit_to_pass(h.value)) continue;
+    if (same("idempotency-key"))
+      add(head, "idempotency-key", scoped_key(principal, h.value));
+    else
+      add(head, lowered(h.name), h.value);
   }
   for (const Header& h : wire.default_headers()) {
     const Header* own = find_header(caller_headers, h.name);
     bool given = own && relayed && wire.passes_header(h.name) && fit_to_pass(own->value);
-    if (!given) add(h.name, h.value);
+    if (!given) add(head, h.name, h.value);
   }
-  head.append("\r\n");
-  return head;
 }
 
 std::string Endpoint::get_head(std::string_view path) const {

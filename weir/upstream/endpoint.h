@@ -32,9 +32,15 @@ class Endpoint {
 
   /// The head of a POST of `content_length` bytes of JSON to base path + `path`, with the caller's headers
   /// that any dialect passes, with those of `wire` if the caller's request is `relayed` in it, and with the
-  /// wire's own.
+  /// wire's own. An idempotency key counts for `principal` alone: callers share the provider's account.
   std::string post_head(std::string_view path, HeaderList caller_headers, const wire::Wire& wire,
-                        bool relayed, std::string_view request_id, size_t content_length) const;
+                        bool relayed, std::string_view principal, std::string_view request_id,
+                        size_t content_length) const;
+  /// The head of a request that is passed through: with its method, its content type and what it accepts.
+  /// `content_length` nullopt: its body is sent in chunks.
+  std::string pass_head(const exchange::PassThrough& pass, HeaderList caller_headers, const wire::Wire& wire,
+                        std::string_view principal, std::string_view request_id,
+                        std::optional<uint64_t> content_length) const;
   /// The head of a GET.
   std::string get_head(std::string_view path) const;
 
@@ -43,6 +49,9 @@ class Endpoint {
   std::string_view address() const { return address_; }
 
  private:
+  void add_caller_headers(std::string& head, HeaderList caller_headers, const wire::Wire& wire, bool relayed,
+                          std::string_view principal) const;
+
   std::string fixed_;   // Host, Authorization, configured headers
   std::string prefix_;  // base path
   std::string address_;

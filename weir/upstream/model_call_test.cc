@@ -277,7 +277,7 @@ TEST(OpenAiCall, OnlyListedHeadersGoUp) {
     co_await s.call();
     const std::string& up = model.heads[0];
     EXPECT_THAT(up, HasSubstr("traceparent: 00-1-2-01\n"));
-    EXPECT_THAT(up, HasSubstr("idempotency-key: k1\n"));
+    EXPECT_THAT(up, HasSubstr("idempotency-key: weir-" + sha256_hex(std::string_view("key \0k1", 7)) + "\n"));
     EXPECT_THAT(up, HasSubstr("openai-beta: b\n"));
     for (std::string_view never : {"caller-secret", "Cookie", "1.2.3.4", "org\n", "Connection"})
       EXPECT_THAT(up, Not(HasSubstr(never)));
@@ -660,8 +660,8 @@ TEST(Endpoint, WritesItsHeads) {
     options.url = *BaseUrl::parse("https://[::1]:8443/openai/v1");
     options.headers.push_back({"x-org", Secret(std::string("o"))});
     Endpoint v6(loop, options);
-    std::string head =
-        v6.post_head("/embeddings", {}, wire::wire_of(exchange::Dialect::kOpenAi), true, "req_1", 17);
+    std::string head = v6.post_head("/embeddings", {}, wire::wire_of(exchange::Dialect::kOpenAi), true,
+                                    "key a", "req_1", 17);
     EXPECT_TRUE(head.starts_with("POST /openai/v1/embeddings HTTP/1.1\r\nHost: [::1]:8443\r\n"));
     EXPECT_THAT(head, HasSubstr("\r\nx-org: o\r\n"));
     EXPECT_THAT(head, HasSubstr("\r\nContent-Length: 17\r\n"));

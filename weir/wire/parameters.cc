@@ -139,13 +139,18 @@ Result<void> require(const json::Document& document, std::string_view parameter)
 
 Result<void> read_object(std::span<const Parameter> table, json::Parser& parser,
                          exchange::ModelRequest& request) {
+  TRY_VOID(read_object_without_model(table, parser, request));
+  return require(request.document, "model");
+}
+
+Result<void> read_object_without_model(std::span<const Parameter> table, json::Parser& parser,
+                                       exchange::ModelRequest& request) {
   TRY(request.document, parser.parse(request.body.view()));
   keep_keys(request);
   const json::Document& document = request.document;
   if (document.type != Type::kObject)
     return fail(ErrorCode::kInvalidRequest, "the request body must be a JSON object", {}, "invalid_json");
 
-  TRY_VOID(require(document, "model"));
   for (const json::Member& member : document.members) {
     const auto known = std::ranges::find(table, member.key, &Parameter::name);
     if (known != table.end()) {
@@ -158,6 +163,7 @@ Result<void> read_object(std::span<const Parameter> table, json::Parser& parser,
   }
 
   const Value* model = document.find("model");
+  if (!model || model->type == Type::kNull) return {};
   if (model->type != Type::kString) return wrong_type("model", "a string");
   std::string name = model->as_string().value_or("");
   TRY_VOID(check_model_name(name));

@@ -45,6 +45,9 @@ Result<void> check_parameter(const Parameter& parameter, const json::Value& valu
 /// Fills document and model of `request`.
 Result<void> read_object(std::span<const Parameter> table, json::Parser& parser,
                          exchange::ModelRequest& request);
+/// The same where a request need not name a model: request.model stays empty then.
+Result<void> read_object_without_model(std::span<const Parameter> table, json::Parser& parser,
+                                       exchange::ModelRequest& request);
 
 /// A member that must be there, not null and no empty array.
 Result<void> require(const json::Document& document, std::string_view parameter);

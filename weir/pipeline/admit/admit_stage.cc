@@ -2,14 +2,8 @@
 
 namespace weir::pipeline {
 
-// Keys and addresses are names of their own kind: a key may be called 10.0.0.1.
-std::string AdmitStage::client(const exchange::Exchange& exchange) {
-  if (!exchange.principal.anonymous) return "key " + std::string(exchange.principal.name);
-  return "address " + std::string(exchange.peer);
-}
-
 io::Task<Result<exchange::Stage::Flow>> AdmitStage::before(exchange::Exchange& exchange) {
-  std::string who = client(exchange);
+  std::string who = exchange.client();
   if (under_way_.add(who) > requests_per_client_) {
     under_way_.remove(who);
     Error error =
@@ -23,7 +17,7 @@ io::Task<Result<exchange::Stage::Flow>> AdmitStage::before(exchange::Exchange& e
 }
 
 void AdmitStage::after(exchange::Exchange& exchange) {
-  if (exchange.admitted) under_way_.remove(client(exchange));
+  if (exchange.admitted) under_way_.remove(exchange.client());
 }
 
 }  // namespace weir::pipeline

@@ -19,8 +19,6 @@ class AdmitStage final : public exchange::Stage {
   void after(exchange::Exchange& exchange) override;
 
  private:
-  static std::string client(const exchange::Exchange& exchange);
-
   const size_t requests_per_client_;
   NameCounts under_way_;
 };

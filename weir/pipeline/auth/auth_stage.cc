@@ -63,12 +63,17 @@ Result<exchange::Principal> AuthStage::authenticate(HeaderList headers, bool pee
   }
   const ClientKeySettings* known = find(key);
   if (!known) return wrong_key();
-  return exchange::Principal{known->name, &known->models, false};
+  return exchange::Principal{known->name, &known->models, false, &known->passthrough};
 }
 
 io::Task<Result<exchange::Stage::Flow>> AuthStage::before(exchange::Exchange& exchange) {
   CO_TRY(exchange.principal, authenticate(exchange.headers, exchange.peer_local));
   exchange.timeline.authenticated = exchange.loop.now();
+  // Before a byte of the body is read: an upload may be long.
+  if (exchange.pass && !exchange.principal.may_call(exchange.pass->api))
+    co_return fail(ErrorCode::kPermissionDenied,
+                   "This key may not use this API: " + std::string(weir::name(exchange.pass->api)) + ".", {},
+                   "api_not_allowed");
   co_return Flow::kOn;
 }
 

@@ -38,7 +38,7 @@ telemetry::Event event_of(const exchange::Exchange& x, MonoTime end, WallTime wa
   e.text(EventText::kProvider) = o.provider;
   e.text(EventText::kProviderModel) = o.provider_model;
   e.text(EventText::kEndpoint) = o.endpoint;
-  e.text(EventText::kOperation) = exchange::name(x.operation);
+  e.text(EventText::kOperation) = x.operation_name();
   e.text(EventText::kPeer) = x.peer;
   if (left) {
     e.text(EventText::kOutcome) = "client_left";

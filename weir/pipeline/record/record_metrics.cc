@@ -50,7 +50,7 @@ RecordCells::RecordCells(telemetry::Registry& registry, const RecordMetrics& met
 
 void RecordCells::record(const exchange::Exchange& e, MonoTime end) {
   in_flight_.add(-1);
-  std::string_view operation = exchange::name(e.operation);
+  std::string_view operation = e.operation_name();
   std::string_view provider = e.outcome.provider;
   std::string_view model = e.route.model;
 
@@ -84,7 +84,8 @@ void RecordCells::record(const exchange::Exchange& e, MonoTime end) {
   count(metrics_.output_tokens, e.usage.output_tokens);
   count(metrics_.cached_input_tokens, e.usage.cached_input_tokens);
   count(metrics_.reasoning_tokens, e.usage.reasoning_tokens);
-  if (!e.usage.known() && !e.outcome.error && !left)
+  bool metered = !e.pass || by_model(e.pass->api);  // a list of files uses no tokens
+  if (metered && !e.usage.known() && !e.outcome.error && !left)
     shard_.series(metrics_.unmetered, {operation, provider, model}).add();
 }
 

@@ -75,7 +75,7 @@ void Recorder::log(const Exchange& e, MonoTime end, WallTime wall_end) {
   l.plain(R"({"time":)", now_.rfc3339(wall_end));
   l.plain(R"(,"level":)", failed && !left ? "warn" : "info");
   l.plain(R"(,"message":"request","request_id":)", e.id);
-  l.plain(R"(,"operation":)", exchange::name(e.operation));
+  l.plain(R"(,"operation":)", e.operation_name());
   l.plain(R"(,"peer":)", e.peer);
   if (!e.principal.name.empty()) l.text(R"(,"key":)", e.principal.name);
   if (!e.request.model.empty()) l.plain(R"(,"model":)", e.request.model);  // checked: printable, no quotes

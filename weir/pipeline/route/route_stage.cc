@@ -59,7 +59,60 @@ Result<void> RouteStage::route(exchange::Exchange& exchange, std::string_view as
   return unknown();
 }
 
+// Where the request names a model, to that model's targets, of those that take the API; else to the first
+// provider that takes it and speaks the caller's dialect.
+Result<void> RouteStage::route_passed(exchange::Exchange& exchange) const {
+  PassedApi api = exchange.pass->api;
+  auto takes = [&](std::string_view name) -> const ProviderSettings* {
+    for (const ProviderSettings& provider : settings_.providers) {
+      bool anthropic = provider.kind == ProviderKind::kAnthropic;
+      if (provider.passthrough.has(api) && anthropic == (exchange.dialect == exchange::Dialect::kAnthropic) &&
+          (name.empty() || provider.name == name))
+        return &provider;
+    }
+    return nullptr;
+  };
+  if (by_model(api) && !exchange.request.model.empty()) {
+    TRY_VOID(route(exchange, exchange.request.model));
+    std::erase_if(exchange.route.targets, [&](const exchange::Target& t) { return !takes(t.provider); });
+    if (!exchange.route.targets.empty()) return {};
+    return fail(ErrorCode::kInvalidRequest,
+                fmt::format("The model '{}' has no {} API here.", exchange.request.model, weir::name(api)),
+                "model", "unsupported_operation");
+  }
+  if (by_model(api) && exchange.principal.limited())
+    return fail(ErrorCode::kInvalidRequest, "This key may use some models only: name one of them.", "model",
+                "missing_required_parameter");
+  const ProviderSettings* owner = takes({});
+  if (!owner) return fail(ErrorCode::kNotFound, "There is no such path on this gateway.", {}, "unknown_path");
+  exchange.route.targets = {{owner->name, {}, owner->timeouts}};
+  return {};
+}
+
+// A Responses request may leave the model to what its provider keeps (a prompt, a conversation): then it goes
+// to the provider that is spoken to in this dialect.
+Result<void> RouteStage::route_without_model(exchange::Exchange& exchange) const {
+  bool may = exchange.dialect == exchange::Dialect::kResponses && !exchange.principal.limited() &&
+             exchange.principal.may_call(PassedApi::kResponses);
+  for (const ProviderSettings& provider : settings_.providers) {
+    if (!may || !provider.passthrough.has(PassedApi::kResponses)) continue;
+    exchange.route.targets = {{provider.name, {}, provider.timeouts}};
+    return {};
+  }
+  return fail(ErrorCode::kInvalidRequest, "'model' is missing", "model", "missing_required_parameter");
+}
+
 io::Task<Result<exchange::Stage::Flow>> RouteStage::before(exchange::Exchange& exchange) {
+  if (exchange.pass) {
+    CO_TRY_VOID(route_passed(exchange));
+    exchange.timeline.routed = exchange.loop.now();
+    co_return Flow::kOn;
+  }
+  if (exchange.dialect == exchange::Dialect::kResponses && exchange.request.model.empty()) {
+    CO_TRY_VOID(route_without_model(exchange));
+    exchange.timeline.routed = exchange.loop.now();
+    co_return Flow::kOn;
+  }
   Result<void> found = route(exchange, exchange.request.model);
   // Ollama's clients call the model "m" by its default tag too: "m:latest".
   std::string_view asked = exchange.request.model;

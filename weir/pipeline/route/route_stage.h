@@ -25,6 +25,8 @@ class RouteStage final : public exchange::Stage {
     std::vector<exchange::Target> targets;
   };
   Result<void> route(exchange::Exchange& exchange, std::string_view asked) const;
+  Result<void> route_without_model(exchange::Exchange& exchange) const;
+  Result<void> route_passed(exchange::Exchange& exchange) const;
 
   const Settings& settings_;
   std::vector<Entry> entries_;                            // one a configured or local model

@@ -129,6 +129,70 @@ TEST(Route, AKeyReachesWhatItMayUseOnly) {
   }
 }
 
+// ------------------------------------------------------------------- what is passed through
+
+struct NoBody final : exchange::PassedBody {
+  bool begin(std::string_view) override { return true; }
+  std::optional<uint64_t> length() const override { return 0; }
+  io::Task<Result<std::string_view>> next() override { co_return std::string_view(); }
+};
+
+struct Passed {
+  PassedApi api;
+  std::string model;
+  bool anthropic = false;
+  const Names* allowed = nullptr;
+  std::string said = {};
+};
+
+io::Task<void> route_passed(io::Loop& loop, const Settings& settings, Passed& p) {
+  RouteStage stage(settings);
+  testing::Asked asked(loop);
+  NoBody body;
+  exchange::PassThrough pass{p.api, "POST", "/v1/x", {}, false, body};
+  asked.exchange.pass = &pass;
+  asked.exchange.request.model = p.model;
+  asked.exchange.principal = {"key", p.allowed};
+  if (p.anthropic) asked.exchange.dialect = exchange::Dialect::kAnthropic;
+  auto flow = co_await stage.before(asked.exchange);
+  if (!flow) {
+    p.said = flow.error().reason;
+    co_return;
+  }
+  for (const exchange::Target& t : asked.exchange.route.targets)
+    p.said += std::string(t.provider) + "/" + std::string(t.model) + " ";
+}
+
+std::string passed(Passed p) {
+  Settings settings = house();
+  settings.providers[1].passthrough.add(PassedApi::kAudio);
+  settings.providers[1].passthrough.add(PassedApi::kFiles);
+  ProviderSettings claude;
+  claude.name = "claude";
+  claude.kind = ProviderKind::kAnthropic;
+  claude.passthrough.add(PassedApi::kFiles);
+  claude.passthrough.add(PassedApi::kBatches);
+  settings.providers.push_back(claude);
+  io::net::TestLoop t;
+  t.run(route_passed(t.loop(), settings, p));
+  return p.said;
+}
+
+TEST(Route, WhatIsPassedThroughGoesByModelOrToItsOwner) {
+  Names chat{"chat"};
+  EXPECT_EQ(passed({PassedApi::kAudio, "chat"}), "b/b-model ");  // of its targets the one that takes audio
+  EXPECT_EQ(passed({PassedApi::kAudio, "gpt-4o"}), "b/gpt-4o ");
+  EXPECT_EQ(passed({PassedApi::kAudio, "smol"}), "unsupported_operation");
+  EXPECT_EQ(passed({PassedApi::kAudio, "unknown"}), "model_not_found");
+  EXPECT_EQ(passed({PassedApi::kAudio, ""}), "b/ ");
+  EXPECT_EQ(passed({PassedApi::kAudio, "", false, &chat}), "missing_required_parameter");
+  EXPECT_EQ(passed({PassedApi::kAudio, "gpt-4o", false, &chat}), "model_not_found");
+  EXPECT_EQ(passed({PassedApi::kFiles, ""}), "b/ ");
+  EXPECT_EQ(passed({PassedApi::kFiles, "", true}), "claude/ ");
+  EXPECT_EQ(passed({PassedApi::kBatches, "", true}), "claude/ ");
+  EXPECT_EQ(passed({PassedApi::kBatches, ""}), "unknown_path");
+}
+
 TEST(Route, AModelHasItsBodyLimit) {
   EXPECT_FALSE(routed("chat", nullptr, std::string(10, 'x')).error);
   Routed r = routed("default", nullptr, std::string(11, 'x'));

@@ -13,8 +13,12 @@ namespace weir::upstream {
 class RemoteProvider final : public Provider {
  public:
   RemoteProvider(std::string name, const wire::Wire& wire, io::Loop& loop, json::Parser& parser,
-                 EndpointOptions options)
-      : name_(std::move(name)), wire_(wire), endpoint_(loop, std::move(options)), parser_(parser) {}
+                 EndpointOptions options, bool responses = false)
+      : name_(std::move(name)),
+        wire_(wire),
+        endpoint_(loop, std::move(options)),
+        parser_(parser),
+        responses_(responses) {}
 
   std::string_view name() const override { return name_; }
   io::Task<Result<void>> call(exchange::Exchange& exchange, const exchange::Target& target,
@@ -26,6 +30,7 @@ class RemoteProvider final : public Provider {
   const wire::Wire& wire_;
   Endpoint endpoint_;
   json::Parser& parser_;
+  const bool responses_;  // it speaks the Responses dialect too
 };
 
 }  // namespace weir::upstream

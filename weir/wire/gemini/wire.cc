@@ -71,6 +71,7 @@ class GeminiWire final : public Wire {
       case Operation::kEmbedding:
         return out + ":batchEmbedContents";
       case Operation::kCountTokens:
+      case Operation::kPassThrough:
         break;
     }
     return out + ":countTokens";

@@ -105,6 +105,7 @@ Result<void> read_request(Operation operation, json::Parser& parser, exchange::M
       return {};
     }
     case Operation::kCountTokens:
+    case Operation::kPassThrough:
       break;
   }
   return fail_internal(ErrorCode::kInternal, "this dialect counts no tokens");

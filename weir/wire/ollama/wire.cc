@@ -46,6 +46,7 @@ class OllamaWire final : public Wire {
       case Operation::kEmbedding:
         return "/api/embed";
       case Operation::kCountTokens:
+      case Operation::kPassThrough:
         break;
     }
     return {};  // there is no such endpoint

@@ -120,7 +120,7 @@ TEST(OpenAiRequest, NamesTheParameterOutOfItsRange) {
        {"\"temperature\":-0.1", "\"temperature\":100.5", "\"temperature\":1e400", "\"top_p\":1.01",
         "\"top_p\":-1", "\"n\":0", "\"n\":129", "\"n\":-1", "\"max_tokens\":-1", "\"max_tokens\":99999999999",
         "\"dimensions\":0", "\"top_logprobs\":-1", "\"presence_penalty\":101",
-        "\"seed\":99999999999999999999", "\"best_of\":0"}) {
+        "\"seed\":99999999999999999999", "\"best_of\":-1"}) {
     std::string name(text.substr(1, text.find('"', 1) - 1));
     EXPECT_EQ(verdict(chat("," + std::string(text))), name + " invalid_value") << text;
   }

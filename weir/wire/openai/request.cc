@@ -18,7 +18,7 @@ constexpr Parameter kParameters[] = {
     {"presence_penalty", Kind::kNumber, -100, 100},
     {"frequency_penalty", Kind::kNumber, -100, 100},
     {"n", Kind::kInteger, 1, 128},
-    {"best_of", Kind::kInteger, 1, 128},
+    {"best_of", Kind::kInteger, 0, 128},
     {"max_tokens", Kind::kInteger, 0, kTokensMax},
     {"max_completion_tokens", Kind::kInteger, 0, kTokensMax},
     {"max_output_tokens", Kind::kInteger, 0, kTokensMax},
@@ -71,6 +71,7 @@ Result<void> read_request(Operation operation, json::Parser& parser, exchange::M
       return {};  // embeddings do not stream
     }
     case Operation::kCountTokens:
+    case Operation::kPassThrough:
       return fail_internal(ErrorCode::kInternal, "this dialect counts no tokens");
   }
   if (const Value* stream = document.find("stream")) request.stream = stream->as_bool().value_or(false);

@@ -258,17 +258,8 @@ Result<void> read_text(const Value& text, chat::Request& request) {
 }  // namespace
 
 Result<void> read_request(Operation, json::Parser& parser, exchange::ModelRequest& request) {
-  TRY_VOID(read_object(kParameters, parser, request));
+  TRY_VOID(read_object_without_model(kParameters, parser, request));
   const json::Document& document = request.document;
-  if (const Value* background = document.find("background");
-      background && background->as_bool().value_or(false))
-    return fail(ErrorCode::kInvalidRequest, "'background' answers are not offered by this gateway",
-                "background", "unsupported_value");
-  if (const Value* prompt = document.find("prompt"); prompt && prompt->type != Type::kNull)
-    return fail(ErrorCode::kInvalidRequest, "stored prompts are not offered by this gateway", "prompt",
-                "unsupported_value");
-  if (!document.find("previous_response_id") && !document.find("conversation"))
-    TRY_VOID(require(document, "input"));
   if (const Value* stream = document.find("stream")) request.stream = stream->as_bool().value_or(false);
   request.usage_wanted = true;
   return {};
@@ -277,11 +268,20 @@ Result<void> read_request(Operation, json::Parser& parser, exchange::ModelReques
 Result<chat::Request> read_chat(const exchange::ModelRequest& source) {
   chat::Request request;
   Fields fields(source.document.root);
+  // What only a provider that speaks this dialect itself could do.
+  if (const Value* background = fields.find("background");
+      background && background->as_bool().value_or(false))
+    return fail(ErrorCode::kInvalidRequest, "'background' answers are not offered for this model",
+                "background", "unsupported_value");
+  if (fields.find("prompt"))
+    return fail(ErrorCode::kInvalidRequest, "stored prompts are not offered for this model", "prompt",
+                "unsupported_value");
   for (std::string_view kept : {"previous_response_id", "conversation"})
     if (fields.find(kept))
       return fail(ErrorCode::kInvalidRequest,
                   fmt::format("'{}' is not offered for this model: send the earlier items in 'input'", kept),
                   std::string(kept), "unsupported_value");
+  TRY_VOID(require(source.document, "input"));
   request.stream = source.stream;
   if (std::string instructions = fields.text("instructions"); !instructions.empty())
     request.messages.push_back({Role::kSystem, {}, {{.text = std::move(instructions)}}});
