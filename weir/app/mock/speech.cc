@@ -96,17 +96,24 @@ std::string description(const chat::Request& asked) {
   return out;
 }
 
-bool brings_results(const chat::Request& asked) {
-  return !asked.messages.empty() && std::ranges::any_of(asked.messages.back().parts, [](const Part& part) {
-    return part.kind == PartKind::kToolResult;
-  });
+bool is_result(const Part& part) {
+  return part.kind == PartKind::kToolResult;
 }
 
+bool brings_results(const chat::Request& asked) {
+  return !asked.messages.empty() && std::ranges::any_of(asked.messages.back().parts, is_result);
+}
+
+// Some dialects bring each in a message of its own.
 std::string results_of(const chat::Request& asked) {
+  size_t first = asked.messages.size();
+  while (first > 0 && std::ranges::any_of(asked.messages[first - 1].parts, is_result))
+    --first;
   std::string out = "The tools said:";
-  for (const Part& part : asked.messages.back().parts)
-    for (const Part& inside : part.content)
-      if (part.kind == PartKind::kToolResult && inside.kind == PartKind::kText) out += " " + inside.text;
+  for (const Message& message : asked.messages | std::views::drop(first))
+    for (const Part& part : message.parts | std::views::filter(is_result))
+      for (const Part& inside : part.content)
+        if (inside.kind == PartKind::kText) out += " " + inside.text;
   return out;
 }
 
