@@ -19,7 +19,8 @@
 // connection that was refused asks again only when its Retry-After is over; left out: at once, when it is its
 // turn.
 // Further flags: --port, --path, --key (bearer), --body FILE, --expect FILE (the answer's body, chunking
-// removed; left out: any 200 that is whole, and holds "[DONE]" when it is an event stream), --warmup
+// removed; left out: any 200 that is whole, and ends with "[DONE]" or message_stop when it is an event
+// stream), --warmup
 // (requests not counted), --ids FILE (the x-weir-request-id of every answer that was whole, a line each),
 // --until-refused 1 (nobody listens any more: begin no new request). Prints one JSON object: requests, errors
 // by kind, seconds, requests a second, latency in us.
@@ -115,8 +116,8 @@ class Answer {
       }
     }
     if (phase_ != Phase::kEnd) return State::kMore;
-    bool right =
-        expect.empty() ? !stream_ || tail_.find("[DONE]") != std::string::npos : body_bytes_ == expect.size();
+    bool ended = tail_.find("[DONE]") != std::string::npos || tail_.find("message_stop") != std::string::npos;
+    bool right = expect.empty() ? !stream_ || ended : body_bytes_ == expect.size();
     return status_ == 200 && right ? State::kWhole : State::kBad;
   }
 

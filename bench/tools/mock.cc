@@ -1,13 +1,19 @@
 // A model server for measuring: one thread on epoll, fixed answers, so cheap (about 5 us a request) that the
-// proxy in front of it is what saturates. Speaks just enough of the OpenAI wire:
-//   POST anything            a chat completion of about 1 KB; with "stream":true in the first 600 bytes of
-//   the
-//                            body, `frames` events, each its own send: content, finish_reason, usage, [DONE].
-//   "mock":{...} in those bytes scripts one request: "frames":N (at least 3), "frame_delay_ms":M (before each
-//   event but the first), "delay_ms":M (before the head), "first_frame_delay_ms":M (after the head), "tag":N.
-//   GET /mock/stats          {"requests","open","left"}: seen, being answered, left by the client before the
-//   end. GET /mock/left           [[tag, nanoseconds of CLOCK_MONOTONIC when the client was seen to leave],
-//   ...]
+// proxy in front of it is what saturates. Speaks just enough of the OpenAI wire, and of Anthropic's:
+//   POST anything: a chat completion of about 1 KB; with "stream":true in the first 600 bytes of the body
+//   (all of it up to 2 KB), `frames` events, each its own send: content, finish_reason, usage, [DONE].
+//
+//   POST .../messages: the same with Anthropic's events, streamed only: message_start, the block's begin,
+//   deltas, its end, message_delta, message_stop.
+//
+//   "mock":{...} in those bytes scripts one request: "frames":N (at least 3; Anthropic: 6),
+//   "frame_delay_ms":M (before each event but the first), "delay_ms":M (before the head),
+//   "first_frame_delay_ms":M (after the head), "tag":N.
+//
+//   GET /mock/stats: {"requests","open","left"}: seen, being answered, left by the client before the end.
+//
+//   GET /mock/left: [[tag, nanoseconds of CLOCK_MONOTONIC when the client was seen to leave], ...]
+//
 // --spin 1: it never sleeps (see load.cc). It prints "ready port=N" on stdout and runs until it is killed.
 
 #include <sched.h>
@@ -27,6 +33,7 @@ namespace bench {
 namespace {
 
 constexpr size_t kScriptWindow = 600;  // bytes of a body that are searched for instructions
+constexpr size_t kSmallBody = 2048;    // is searched to its end: translations say "stream" last
 
 struct Script {
   bool stream = false;
@@ -37,7 +44,7 @@ struct Script {
   int64_t tag = 0;
 
   static Script read(std::string_view body) {
-    std::string_view window = body.substr(0, kScriptWindow);
+    std::string_view window = body.substr(0, body.size() <= kSmallBody ? body.size() : kScriptWindow);
     Script s;
     s.stream = window.find("\"stream\":true") != std::string_view::npos;
     size_t at = window.find("\"mock\":{");
@@ -61,6 +68,7 @@ struct Connection {
   std::string out;  // what the socket did not take
   bool answering = false;
   Script script;
+  bool anthropic = false;
   int64_t next_frame = -1;  // -1: the head is still to come
 };
 
@@ -70,10 +78,27 @@ std::string chunked(const std::string& data) {
   return size + data + "\r\n";
 }
 
+// The events of a stream: what it begins with, one of many, what it ends with.
+struct Events {
+  std::vector<std::string> first;
+  std::string content;
+  std::vector<std::string> last;
+
+  const std::string& at(int64_t index, int64_t frames) const {
+    if (index < static_cast<int64_t>(first.size())) return first[static_cast<size_t>(index)];
+    size_t left = static_cast<size_t>(frames - index);
+    return left <= last.size() ? last[last.size() - left] : content;
+  }
+};
+
+std::string named(const std::string& type, const std::string& more) {
+  return chunked("event: " + type + "\ndata: {\"type\":\"" + type + "\"" + more + "}\n\n");
+}
+
 struct Texts {
   std::string whole;        // head and body
   std::string stream_head;  // ends with the blank line
-  std::string content, finish, usage, done;
+  Events openai, anthropic;
 
   Texts() {
     const std::string common =
@@ -93,10 +118,24 @@ struct Texts {
     const std::string frame =
         R"(data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":1700000000,)"
         R"("model":"gpt-4o-main","choices":[)";
-    content = chunked(frame + R"({"index":0,"delta":{"content":" token"},"finish_reason":null}]})" + "\n\n");
-    finish = chunked(frame + R"({"index":0,"delta":{},"finish_reason":"stop"}]})" + "\n\n");
-    usage = chunked(frame + "]," + use + "}\n\n");
-    done = chunked("data: [DONE]\n\n") + "0\r\n\r\n";
+    openai.content =
+        chunked(frame + R"({"index":0,"delta":{"content":" token"},"finish_reason":null}]})" + "\n\n");
+    openai.last = {chunked(frame + R"({"index":0,"delta":{},"finish_reason":"stop"}]})" + "\n\n"),
+                   chunked(frame + "]," + use + "}\n\n"), chunked("data: [DONE]\n\n") + "0\r\n\r\n"};
+    anthropic.first = {
+        named(
+            "message_start",
+            R"(,"message":{"id":"msg_0123456789","type":"message","role":"assistant","model":"claude-sonnet-4-5",)"
+            R"("content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":250,)"
+            R"("cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1}})"),
+        named("content_block_start", R"(,"index":0,"content_block":{"type":"text","text":""})")};
+    anthropic.content =
+        named("content_block_delta", R"(,"index":0,"delta":{"type":"text_delta","text":" token"})");
+    anthropic.last = {
+        named("content_block_stop", R"(,"index":0)"),
+        named("message_delta",
+              R"(,"delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":48})"),
+        named("message_stop", "") + "0\r\n\r\n"};
   }
 };
 
@@ -202,6 +241,7 @@ class Mock {
       bool get = head.starts_with("GET ");
       std::string report = get ? report_of(head) : "";
       if (!get) c.script = Script::read(std::string_view(c.in).substr(c.head_end, c.body_bytes));
+      c.anthropic = head.substr(0, head.find('\r')).find("/messages ") != std::string_view::npos;
       c.in.erase(0, c.head_end + c.body_bytes);
       c.head_end = 0;
       if (get)
@@ -260,12 +300,9 @@ class Mock {
       if (c.script.first_frame_delay_ms > 0) return later(c, c.script.first_frame_delay_ms);
     }
     while (c.answering && c.fd >= 0) {
-      int64_t left = c.script.frames - c.next_frame++;
-      if (left == 1) end(c);
-      send(c, left == 1   ? texts_.done
-              : left == 2 ? texts_.usage
-              : left == 3 ? texts_.finish
-                          : texts_.content);
+      int64_t frame = c.next_frame++;
+      if (frame + 1 == c.script.frames) end(c);
+      send(c, (c.anthropic ? texts_.anthropic : texts_.openai).at(frame, c.script.frames));
       if (c.answering && c.script.frame_delay_ms > 0) return later(c, c.script.frame_delay_ms);
     }
   }
