@@ -20,9 +20,9 @@ bool same_numbers(const Event& a, const Event& b) {
          a.first_byte_us == b.first_byte_us && a.first_token_us == b.first_token_us &&
          a.ended_us == b.ended_us && a.input_tokens == b.input_tokens && a.output_tokens == b.output_tokens &&
          a.cached_input_tokens == b.cached_input_tokens && a.reasoning_tokens == b.reasoning_tokens &&
-         a.request_bytes == b.request_bytes && a.answer_bytes == b.answer_bytes &&
-         a.stream_events == b.stream_events && a.status == b.status && a.attempts == b.attempts &&
-         a.streamed == b.streamed;
+         a.cost_nanodollars == b.cost_nanodollars && a.request_bytes == b.request_bytes &&
+         a.answer_bytes == b.answer_bytes && a.stream_events == b.stream_events && a.status == b.status &&
+         a.attempts == b.attempts && a.streamed == b.streamed;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "weir/base/service.h"
 #include "weir/store/sqlite/sqlite_event_store.h"
 #include "weir/upstream/provider/remote_provider.h"
 
@@ -44,7 +45,9 @@ std::vector<std::unique_ptr<upstream::Provider>> make_providers(const Settings& 
     upstream::EndpointOptions options;
     options.url = p.base_url;
     options.api_key = p.api_key;
-    options.key_header = key_header_of(p.kind);
+    const Service* of = service(p.service);
+    options.key_header = of ? of->key_header : key_header_of(p.kind);
+    options.api_version = p.api_version;
     options.headers = p.headers;
     options.connections_max = share_of(p.connections_max, cores);
     options.queue_max = p.queue_max > 0 ? share_of(p.queue_max, cores) : 0;

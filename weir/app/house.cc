@@ -8,6 +8,7 @@ House::House(const CoreParts& core, std::shared_ptr<const Settings> settings,
       metrics_text_(core.metrics_text),
       warnings_(core.warnings),
       record_sink_(core.record_sink),
+      registry_(*settings_),
       auth_(settings_->auth),
       dispatcher_(make_providers(*settings_, core.loop, core.parser, local_models, cores)),
       pipeline_(pipeline::make_stages(*settings_, core.record_sink, cores), dispatcher_) {}

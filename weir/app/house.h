@@ -33,6 +33,7 @@ class House final : public server::Services {
 
   const Settings& settings() const override { return *settings_; }
   exchange::Handler& pipeline() override { return pipeline_; }
+  const registry::Registry& registry() const override { return registry_; }
   Result<exchange::Principal> authenticate(HeaderList headers, bool peer_local) const override {
     return auth_.authenticate(headers, peer_local);
   }
@@ -48,6 +49,7 @@ class House final : public server::Services {
   const MetricsText& metrics_text_;
   const Warnings& warnings_;
   const pipeline::RecordSink& record_sink_;
+  const registry::Registry registry_;
   pipeline::AuthStage auth_;
   upstream::Dispatcher dispatcher_;
   pipeline::Pipeline pipeline_;

@@ -5,6 +5,7 @@
 #include "weir/app/embedder.h"
 #include "weir/app/events_command.h"
 #include "weir/app/mock/server.h"
+#include "weir/app/models_command.h"
 #include "weir/app/serve.h"
 #include "weir/app/sim/command.h"
 
@@ -74,6 +75,14 @@ int main(int argc, char** argv) {
   exported->add_option("--since", events.since,
                        "received at or after: 2026-11-21T08:00 (UTC), or 15m, 2h, 7d ago");
   exported->add_option("--until", events.until, "received before");
+
+  weir::app::ModelsCommand models;
+  auto* models_command = app.add_subcommand(
+      "models", "what is known of public models: limits, abilities, prices (docs/registry.md)");
+  models_command->add_option("name", models.name, "models whose names begin so");
+  models_command->add_option("--provider", models.vendor, "of this provider: openai, anthropic, groq ...");
+  models_command->add_flag("--json", models.json, "one JSON object a line, with every field");
+  models_command->callback([&] { exit_code = weir::app::run_models(models); });
 
   weir::app::MockCommand mock;
   auto* mock_command =

@@ -62,6 +62,7 @@ struct ServerSettings {
   ServerLimits limits;
   ServerTimeouts timeouts;
   milliseconds drain{30'000};  // how long a shutdown waits for requests under way
+  bool receipts = false;       // whole answers say what they cost (x-weir-cost-usd)
   friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
 };
 
@@ -153,6 +154,7 @@ enum class ProviderKind : uint8_t { kOpenAi, kLocal, kAnthropic, kOllama, kGemin
 struct ProviderSettings {
   std::string name;
   ProviderKind kind = ProviderKind::kOpenAi;
+  std::string service;  // the word of its kind when that is a service of OpenAI's kind (base/service.h)
   std::vector<std::string> models;  // patterns passed through without an entry in `models`; empty: none
   int64_t connections_max = 256;    // over all cores
   int64_t queue_max = 1024;         // requests that wait for a connection, over all cores
@@ -161,8 +163,9 @@ struct ProviderSettings {
   BaseUrl base_url;
   Secret api_key;  // empty: no Authorization header
   std::vector<UpstreamHeader> headers;
-  std::string ca_file;     // empty: the system's authorities
-  PassedApis passthrough;  // what goes to it uninterpreted; empty: nothing
+  std::string ca_file;      // empty: the system's authorities
+  std::string api_version;  // Azure's: its dated API, a path for each deployment; empty: its /openai/v1
+  PassedApis passthrough;   // what goes to it uninterpreted; empty: nothing
   // kLocal: at least one of the two
   std::vector<LocalChatSettings> chat;
   std::vector<LocalEmbeddingsSettings> embeddings;
@@ -184,6 +187,19 @@ struct ModelSettings {
   UpstreamTimeoutOverrides timeouts;    // over the provider's
   std::optional<int64_t> body_bytes;    // limits.body_bytes, at most server.limits.body_bytes
   friend bool operator==(const ModelSettings&, const ModelSettings&) = default;
+};
+
+// ---- registry
+
+/// What is said of a model over what the built-in book knows. Prices: nano-dollars for a million tokens.
+struct RegistryModelSettings {
+  std::string provider;  // names an entry of Settings::providers
+  std::string model;     // the provider's name of it, or the beginning of names and '*'
+  std::optional<int64_t> context_tokens, output_tokens;
+  std::optional<bool> tools, vision, audio, json_schema, reasoning, prefill;
+  std::optional<int64_t> input_nanodollars, output_nanodollars, cache_read_nanodollars,
+      cache_write_nanodollars, cache_write_1h_nanodollars;
+  friend bool operator==(const RegistryModelSettings&, const RegistryModelSettings&) = default;
 };
 
 // ---- the rest
@@ -229,6 +245,7 @@ struct Settings {
   AuthSettings auth;
   std::vector<ProviderSettings> providers;
   std::vector<ModelSettings> models;
+  std::vector<RegistryModelSettings> registry;
   LogSettings log;
   MetricsSettings metrics;
   DataSettings data;

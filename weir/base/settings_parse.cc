@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "weir/base/header.h"
+#include "weir/base/money.h"
+#include "weir/base/service.h"
 #include "weir/base/settings.h"
 #include "weir/base/settings_section.h"
 
@@ -101,6 +103,7 @@ class Parser {
     read_auth(top.section("auth"), settings.auth);
     read_providers(top, settings);
     read_models(top, settings);
+    read_registry(top, settings);
     SettingsSection log = top.section("log");
     log.read_choice("level", settings.log.level);
     log.read("file", settings.log.file);
@@ -202,6 +205,7 @@ class Parser {
       }
     }
     section.read("cores", server.cores);
+    section.read("receipts", server.receipts);
     section.read("drain_ms", server.drain);
     if (SettingsSection tls = section.section("tls"); tls.place()) {
       server.tls.emplace();
@@ -303,15 +307,26 @@ class Parser {
       read_remote(entry, provider);
       read_local(entry, provider);
       if (!entry.has("kind")) continue;  // reported as missing
-      std::optional<ProviderKind> kind;
+      std::optional<int> kind;
       entry.read_choice("kind", kind);
       if (!kind) continue;
-      provider.kind = *kind;
+      const Service* service = nullptr;  // its word stands behind those of the wires
+      if (constexpr int kWires = static_cast<int>(ProviderKind::kGemini) + 1; *kind < kWires)
+        provider.kind = static_cast<ProviderKind>(*kind);
+      else
+        service = &services()[static_cast<size_t>(*kind - kWires)];
+      if (service) provider.service = service->word;
+      if (provider.service != "azure")
+        refuse(entry, {"api_version"}, "only a provider of kind azure has this");
       if (provider.kind != ProviderKind::kLocal) {
         refuse(entry, {"chat", "embeddings"}, "only a provider of kind local has this");
         if (provider.kind != ProviderKind::kOpenAi && provider.kind != ProviderKind::kAnthropic)
           refuse(entry, {"passthrough"}, "only a provider of kind openai or anthropic has this");
-        std::string_view standard = standard_base_url(provider.kind);
+        std::string_view standard = service ? service->base_url : standard_base_url(provider.kind);
+        // A variable of the service is for the service: it is never sent to an address that the file names.
+        if (service && !service->key_variable.empty() && !entry.has("base_url") && !entry.has("api_key"))
+          if (auto key = reader_.variable(service->key_variable); key && is_visible(*key))
+            provider.api_key = Secret(*std::move(key));
         if (!entry.has("base_url") && standard.empty())
           reader_.problem(entry.place(), "\"base_url\" is missing");
         else if (!entry.has("base_url"))
@@ -343,6 +358,9 @@ class Parser {
     entry.read("api_key", provider.api_key);
     if (!is_visible(provider.api_key.reveal()))
       reader_.problem(entry.at("api_key"), "must be printable ASCII without spaces");
+    entry.read("api_version", provider.api_version);
+    if (!std::ranges::all_of(provider.api_version, [](char c) { return is_token({&c, 1}); }))
+      reader_.problem(entry.at("api_version"), "must be letters, digits and -");
     provider.passthrough = read_passed_apis(entry);
     entry.read("ca_file", provider.ca_file);
     if (!provider.ca_file.empty() && !text.empty() && !text.starts_with("https:"))
@@ -441,6 +459,48 @@ class Parser {
                       "the local provider has no model of this name");
     if (contains(model.targets, target)) reader_.problem(entry.place(), "this target is listed twice");
     model.targets.push_back(std::move(target));
+  }
+
+  // ---- registry
+
+  void read_registry(SettingsSection& top, Settings& settings) {
+    for (SettingsPlace& place : top.list("registry")) {
+      SettingsSection entry(reader_, place, "registry");
+      if (!entry.place()) continue;
+      RegistryModelSettings model;
+      bool named = read_name(entry, "provider", model.provider);
+      if (named && !contains(settings.providers, model.provider, &ProviderSettings::name))
+        reader_.problem(entry.at("provider"), "there is no provider of this name");
+      named = entry.has("model") && read_text(entry.at("model"), model.model, is_pattern,
+                                              "must be a model's name, or the start of one and then *");
+      for (const RegistryModelSettings& other : settings.registry)
+        if (named && other.provider == model.provider && other.model == model.model)
+          reader_.problem(entry.at("model"), "another entry is about this model");
+      entry.read("context_tokens", model.context_tokens);
+      entry.read("output_tokens", model.output_tokens);
+      entry.read("tools", model.tools);
+      entry.read("vision", model.vision);
+      entry.read("audio", model.audio);
+      entry.read("json_schema", model.json_schema);
+      entry.read("reasoning", model.reasoning);
+      entry.read("prefill", model.prefill);
+      read_price(entry, "input_usd", model.input_nanodollars);
+      read_price(entry, "output_usd", model.output_nanodollars);
+      read_price(entry, "cache_read_usd", model.cache_read_nanodollars);
+      read_price(entry, "cache_write_usd", model.cache_write_nanodollars);
+      read_price(entry, "cache_write_1h_usd", model.cache_write_1h_nanodollars);
+      settings.registry.push_back(std::move(model));
+    }
+  }
+
+  void read_price(SettingsSection& entry, std::string_view key, std::optional<int64_t>& out) {
+    std::string text;
+    entry.read(key, text);
+    if (text.empty()) return;
+    out = nanodollars_of(text);
+    if (!out)
+      reader_.problem(entry.at(key),
+                      "must be dollars for a million tokens, as 2.5: at most nine digits behind the point");
   }
 
   // ---- data, events

@@ -318,6 +318,13 @@ void SettingsSection::read(std::string_view key, bool& out) {
   if (std::optional<bool> value = reader_.boolean(at(key))) out = *value;
 }
 
+void SettingsSection::read(std::string_view key, std::optional<bool>& out) {
+  bool value = false;
+  if (!has(key)) return;
+  read(key, value);
+  out = value;
+}
+
 void SettingsSection::read(std::string_view key, std::string& out) {
   const SettingsKey& rule = row(key);
   WEIR_ASSERT(rule.type == SettingsKey::Type::kString || rule.type == SettingsKey::Type::kFile);

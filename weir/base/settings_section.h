@@ -42,6 +42,10 @@ class SettingsReader {
   /// As text(), for a value of `min` to `max` bytes without control characters.
   std::optional<std::string> bounded_text(const SettingsPlace& at, int64_t min, int64_t max);
   std::optional<bool> boolean(const SettingsPlace& at);
+  /// An environment variable, where there is one.
+  std::optional<std::string> variable(std::string_view name) const {
+    return sources_.environment ? sources_.environment(std::string(name)) : std::nullopt;
+  }
   struct Entry {
     std::string_view key;
     SettingsPlace key_place;  // for complaints about the key
@@ -77,6 +81,7 @@ class SettingsSection {
   void read(std::string_view key, milliseconds& out);
   void read(std::string_view key, std::optional<milliseconds>& out);
   void read(std::string_view key, bool& out);
+  void read(std::string_view key, std::optional<bool>& out);
   void read(std::string_view key, std::string& out);
   void read(std::string_view key, Secret& out);
   template <class Enum>

@@ -13,12 +13,15 @@
 #include <iterator>
 #include <set>
 
+#include "weir/base/service.h"
+
 namespace weir {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 SettingsSources test_sources() {
   SettingsSources sources;
@@ -334,8 +337,10 @@ const Refusal kProviders[] = {
     {"providers: [{ name: p, kind: openai }]", {"f:1:13: providers[0]: \"base_url\" is missing"}},
     {"providers: [{ name: p, kind: local }]",
      {"f:1:13: providers[0]: \"chat\" or \"embeddings\" is missing"}},
-    {"providers: [{ name: p, kind: azure }]",
-     {"f:1:30: providers[0].kind: must be one of: openai, local, anthropic, ollama, gemini"}},
+    {"providers: [{ name: p, kind: bedrock }]",
+     {"f:1:30: providers[0].kind: must be one of: openai, local, anthropic, ollama, gemini, azure, cerebras, "
+      "deepseek, fireworks, groq, llama.cpp, lmstudio, mistral, openrouter, perplexity, sglang, together, "
+      "vllm, xai"}},
     {"providers:\n  - name: p\n    kind: openai\n    base_url: ftp://x\n",
      {"f:4:15: providers[0].base_url: must start with http://, https:// or unix:"}},
     {"providers: [{ name: p, kind: openai, base_url: \"http://h\", chat: [] }]",
@@ -459,6 +464,66 @@ TEST(Settings, HostileYamlIsBounded) {
   for (int i = 1; i < 60; ++i)
     tower += fmt::format("a{0}: &a{0} [*a{1}]\n", i, i - 1);
   EXPECT_THAT(problems(tower), ElementsAre(HasSubstr("nested too deep (32 levels)")));
+}
+
+// ---- services and the registry
+
+TEST(Settings, AServiceIsOpenAisWireWithItsOwnAddress) {
+  for (const Service& s : services()) {
+    std::string url = s.base_url.empty() ? ", base_url: \"http://h/v1\"" : "";
+    Settings made = good("providers: [{ name: p, kind: " + std::string(s.word) + url + " }]");
+    ASSERT_EQ(made.providers.size(), 1u) << s.word;
+    EXPECT_EQ(made.providers[0].kind, ProviderKind::kOpenAi);
+    EXPECT_EQ(made.providers[0].service, s.word);
+    EXPECT_EQ(made.providers[0].base_url, *BaseUrl::parse(s.base_url.empty() ? "http://h/v1" : s.base_url));
+    if (s.base_url.empty())
+      EXPECT_THAT(problems("providers: [{ name: p, kind: " + std::string(s.word) + " }]"), Not(IsEmpty()));
+  }
+  // The words stand behind those of the wires in one choice: the same order.
+  std::string words = "openai|local|anthropic|ollama|gemini";
+  for (const Service& s : services())
+    words += "|" + std::string(s.word);
+  auto row = std::ranges::find_if(
+      settings_keys(), [](const SettingsKey& k) { return k.section == "providers" && k.key == "kind"; });
+  EXPECT_EQ(row->choices, words);
+}
+
+TEST(Settings, AServicesVariableIsForItsOwnAddressOnly) {
+  SettingsSources sources = test_sources();
+  sources.environment = [](const std::string& name) -> std::optional<std::string> {
+    if (name == "GROQ_API_KEY") return "gsk-1";
+    return std::nullopt;
+  };
+  auto key = [&](std::string more) {
+    auto outcome = parse_settings("providers: [{ name: p, kind: groq" + more + " }]", sources);
+    return std::string(outcome.settings->providers[0].api_key.reveal());
+  };
+  EXPECT_EQ(key(""), "gsk-1");
+  EXPECT_EQ(key(", api_key: other"), "other");
+  EXPECT_EQ(key(", base_url: \"https://elsewhere.example/v1\""), "");
+}
+
+TEST(Settings, TheRegistryNamesModelsOfProviders) {
+  constexpr std::string_view kProvider =
+      "providers: [{ name: p, kind: openai, base_url: \"http://h/v1\" }]\n";
+  Settings s = good(
+      std::string(kProvider) +
+      "registry: [{ provider: p, model: \"llama*\", context_tokens: 8192, prefill: true, input_usd: 0.15, "
+      "output_usd: \"1\", cache_read_usd: 0.0375 }]\n");
+  ASSERT_EQ(s.registry.size(), 1u);
+  EXPECT_EQ(s.registry[0].context_tokens, 8192);
+  EXPECT_EQ(s.registry[0].prefill, true);
+  EXPECT_FALSE(s.registry[0].tools.has_value());
+  EXPECT_EQ(s.registry[0].input_nanodollars, 150'000'000);
+  EXPECT_EQ(s.registry[0].output_nanodollars, 1'000'000'000);
+  EXPECT_EQ(s.registry[0].cache_read_nanodollars, 37'500'000);
+  EXPECT_FALSE(s.registry[0].cache_write_nanodollars.has_value());
+  for (std::string_view bad :
+       {"{ provider: q, model: m }", "{ provider: p, model: \"a*b\" }",
+        "{ provider: p, model: m, input_usd: -1 }", "{ provider: p, model: m, input_usd: 1e3 }",
+        "{ provider: p, model: m }, { provider: p, model: m }"})
+    EXPECT_THAT(problems(std::string(kProvider) + "registry: [" + std::string(bad) + "]"), Not(IsEmpty()))
+        << bad;
 }
 
 // ---- the table of keys, the schema and the parser say the same
@@ -599,6 +664,7 @@ std::string file_with(std::string_view section, std::string_view line) {
       {"models", "models:\n  - name: m\n    targets: [{ provider: p }]", "    "},
       {"models.timeouts", "    timeouts:", "      "},
       {"models.limits", "    limits:", "      "},
+      {"registry", "registry:\n  - provider: p\n    model: r", "    "},
       {"log", "log:", "  "},
       {"metrics", "metrics:", "  "},
       {"data", "data:", "  "},
@@ -650,7 +716,7 @@ TEST(SettingsSchema, DefaultsAreThoseOfTheDeclarations) {
     bool has_default = !row.required &&
                        (row.type == SettingsKey::Type::kInteger || row.type == SettingsKey::Type::kBoolean ||
                         row.type == SettingsKey::Type::kChoice) &&
-                       !row.section.starts_with("models.");
+                       !row.section.starts_with("models.") && row.section != "registry";
     if (has_default) EXPECT_TRUE(stated) << path_of(row);
     if (!stated) continue;
     std::string line = fmt::format("{}: {}", row.key, simdjson::minify(value));

@@ -126,6 +126,13 @@ struct Outcome {
   bool streamed = false;      // the head of a stream went out: no status can change any more
 };
 
+/// What it cost. Owner: price.
+struct Cost {
+  std::optional<int64_t> nanodollars;  // unknown: no usage, no price, or nobody charges
+  bool unpriced = false;               // tokens were used that have no price: an alarm, never nothing to pay
+  std::string text;                    // for the caller, where callers are told: "0.000325000"
+};
+
 /// Where it is written down. Owner: record.
 struct RecordPlace {
   bool taken = false;          // a place in the event ring is held for it
@@ -157,6 +164,7 @@ class Exchange {
   const PassThrough* pass = nullptr;  // server: this is a request that weir does not interpret
   Route route;
   exchange::Usage usage;  // upstream
+  Cost cost;              // price
   std::string lossy;      // upstream: what a translation could not carry, for the caller ("seed, top_k")
   std::optional<Answer> answer;  // a whole answer, sent by server after every stage saw it
   Timeline timeline;

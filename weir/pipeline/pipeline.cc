@@ -2,6 +2,7 @@
 
 #include "weir/pipeline/admit/admit_stage.h"
 #include "weir/pipeline/auth/auth_stage.h"
+#include "weir/pipeline/price/price_stage.h"
 #include "weir/pipeline/receive/receive_stage.h"
 #include "weir/pipeline/record/record_stage.h"
 #include "weir/pipeline/route/route_stage.h"
@@ -25,6 +26,8 @@ std::vector<std::unique_ptr<exchange::Stage>> make_stages(const Settings& settin
   stages.push_back(std::make_unique<ReceiveStage>());
   // The last decision: which models on which providers may answer.
   stages.push_back(std::make_unique<RouteStage>(settings));
+  // Last, so that its after() is the first: what it cost is known when it is written down.
+  stages.push_back(std::make_unique<PriceStage>(settings));
   return stages;
 }
 

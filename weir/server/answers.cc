@@ -16,6 +16,7 @@ std::vector<Header> answer_headers(const exchange::Exchange& exchange, std::stri
     has_request_id = has_request_id || name == "x-request-id";
     has_own_id = has_own_id || name == "request-id";
   }
+  if (!exchange.cost.text.empty()) headers.push_back({"x-weir-cost-usd", exchange.cost.text});
   if (!exchange.lossy.empty()) headers.push_back({"x-weir-lossy", exchange.lossy});
   if (!has_request_id) headers.push_back({"x-request-id", exchange.id});
   if (!has_own_id && exchange.dialect == exchange::Dialect::kAnthropic)

@@ -37,6 +37,7 @@ using Handle = std::function<Task<Result<void>>(Exchange&, AnswerStream&)>;
 struct TestServices final : Services, exchange::Handler {
   const Settings& settings() const override { return settings_; }
   exchange::Handler& pipeline() override { return *this; }
+  const registry::Registry& registry() const override { return registry_; }
   Result<exchange::Principal> authenticate(HeaderList, bool peer_local) const override {
     local_seen = peer_local;
     if (!authentic) return fail(ErrorCode::kUnauthenticated, "no key", {}, "missing_api_key");
@@ -52,6 +53,7 @@ struct TestServices final : Services, exchange::Handler {
   }
 
   Settings settings_;
+  registry::Registry registry_{settings_};
   bool authentic = true;
   std::optional<std::vector<std::string>> allowed;
   std::vector<std::string> reasons, doubts;

@@ -21,14 +21,16 @@ struct Listed {
   std::string name;
   std::string owner;  // the provider
   bool embeddings = false;
+  std::string model = {};  // the provider's name of it
 };
 
 // In the order of the configuration, each name once.
 std::vector<Listed> listed(const Settings& settings, const exchange::Principal& principal) {
   std::vector<Listed> models;
-  auto add = [&](const std::string& name, const std::string& owner, bool embeddings) {
+  auto add = [&](const std::string& name, const std::string& owner, bool embeddings,
+                 const std::string& model) {
     if (principal.may_use(name) && std::ranges::find(models, name, &Listed::name) == models.end())
-      models.push_back({name, owner, embeddings});
+      models.push_back({name, owner, embeddings, model});
   };
   auto embeds = [&](const TargetSettings& target) {
     auto provider = std::ranges::find(settings.providers, target.provider, &ProviderSettings::name);
@@ -38,17 +40,17 @@ std::vector<Listed> listed(const Settings& settings, const exchange::Principal& 
   };
   for (const ModelSettings& model : settings.models) {
     const TargetSettings& first = model.targets.front();
-    add(model.name, first.provider, embeds(first));
+    add(model.name, first.provider, embeds(first), first.model);
     for (const std::string& alias : model.aliases)
-      add(alias, first.provider, embeds(first));
+      add(alias, first.provider, embeds(first), first.model);
   }
   for (const ProviderSettings& provider : settings.providers) {
     for (const LocalChatSettings& chat : provider.chat)
-      add(chat.name, provider.name, false);
+      add(chat.name, provider.name, false, chat.name);
     for (const LocalEmbeddingsSettings& e : provider.embeddings)
-      add(e.name, provider.name, true);
+      add(e.name, provider.name, true, e.name);
     for (const std::string& pattern : provider.models)
-      if (!pattern.ends_with('*')) add(pattern, provider.name, false);
+      if (!pattern.ends_with('*')) add(pattern, provider.name, false, pattern);
   }
   return models;
 }
@@ -61,6 +63,15 @@ const ProviderSettings* passed_to(const Settings& settings, const exchange::Prin
     for (const std::string& pattern : provider.models)
       if (matches_pattern(pattern, id)) return &provider;
   return nullptr;
+}
+
+openai::ModelEntry entry_of(const registry::Registry& registry, const Listed& model) {
+  openai::ModelEntry entry{model.name, model.owner};
+  if (const registry::ModelFacts* facts = registry.find(model.owner, model.model)) {
+    entry.context_tokens = facts->context_tokens;
+    entry.output_tokens = facts->output_tokens;
+  }
+  return entry;
 }
 
 ollama::ModelFacts facts_of(const Listed& model) {
@@ -117,8 +128,8 @@ io::Task<void> ModelLists::models(std::shared_ptr<Services> services, http::Requ
     co_return;
   }
   std::vector<openai::ModelEntry> entries;
-  for (Listed& model : listed(services->settings(), *principal))
-    entries.push_back({std::move(model.name), std::move(model.owner)});
+  for (const Listed& model : listed(services->settings(), *principal))
+    entries.push_back(entry_of(services->registry(), model));
   int64_t created = 0;  // weir does not know when a model was made; the field is required by the clients
   std::string body;
   int status = 200;
@@ -130,7 +141,7 @@ io::Task<void> ModelLists::models(std::shared_ptr<Services> services, http::Requ
     status = http_status(name.error().code);
     body = openai::error_body(name.error());
   } else if (const ProviderSettings* taker = passed_to(services->settings(), *principal, id)) {
-    body = openai::model_body({id, taker->name}, created);
+    body = openai::model_body(entry_of(services->registry(), {id, taker->name, false, id}), created);
   } else {
     status = 404;
     body = openai::error_body(make_error(ErrorCode::kNotFound,

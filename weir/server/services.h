@@ -9,6 +9,7 @@
 #include "weir/base/json.h"
 #include "weir/base/settings.h"
 #include "weir/exchange/handler.h"
+#include "weir/registry/registry.h"
 
 namespace weir::server {
 
@@ -17,6 +18,7 @@ class Services {
   virtual ~Services() = default;
   virtual const Settings& settings() const = 0;
   virtual exchange::Handler& pipeline() = 0;
+  virtual const registry::Registry& registry() const = 0;
   /// Who may ask for something that calls no model (GET /v1/models).
   virtual Result<exchange::Principal> authenticate(HeaderList headers, bool peer_local) const = 0;
   /// What keeps this core from being ready, one sentence each; empty: ready.

@@ -33,8 +33,10 @@ struct Fixed {
   int64_t parsed_us, connected_us, first_byte_us, first_token_us, ended_us;
   int64_t input_tokens, output_tokens, cached_input_tokens, reasoning_tokens;
   int64_t request_bytes, answer_bytes;
+  int64_t cost_nanodollars;  // since the second version
 };
-static_assert(sizeof(Fixed) == 112 && std::has_unique_object_representations_v<Fixed>);
+constexpr size_t kFirstFixedBytes = 112;
+static_assert(sizeof(Fixed) == 120 && std::has_unique_object_representations_v<Fixed>);
 constexpr size_t kTextsAt = sizeof(Fixed) + kEventTexts;
 
 // The longest part of `text` that fits; a UTF-8 sequence is not cut in two.
@@ -78,17 +80,20 @@ size_t encode(const Event& e, std::span<std::byte> into) {
           .cached_input_tokens = e.cached_input_tokens,
           .reasoning_tokens = e.reasoning_tokens,
           .request_bytes = e.request_bytes,
-          .answer_bytes = e.answer_bytes};
+          .answer_bytes = e.answer_bytes,
+          .cost_nanodollars = e.cost_nanodollars};
   std::memcpy(into.data(), &f, sizeof f);
   return at;
 }
 
 std::optional<Event> decode(std::span<const std::byte> bytes) {
-  Fixed f;
-  if (bytes.size() < sizeof f) return std::nullopt;
-  std::memcpy(&f, bytes.data(), sizeof f);
+  Fixed f{};
+  f.cost_nanodollars = -1;
+  if (bytes.size() < kFirstFixedBytes) return std::nullopt;
+  std::memcpy(&f, bytes.data(), kFirstFixedBytes);
+  if (f.fixed_bytes >= sizeof f && bytes.size() >= sizeof f) std::memcpy(&f, bytes.data(), sizeof f);
   bool known = f.mark == kMark && f.event_class <= static_cast<uint8_t>(EventClass::kUsage) &&
-               f.fixed_bytes >= sizeof f && f.texts >= kEventTexts &&
+               (f.fixed_bytes == kFirstFixedBytes || f.fixed_bytes >= sizeof f) && f.texts >= kEventTexts &&
                size_t{f.fixed_bytes} + f.texts <= bytes.size();
   if (!known) return std::nullopt;
 
@@ -103,6 +108,7 @@ std::optional<Event> decode(std::span<const std::byte> bytes) {
           .output_tokens = f.output_tokens,
           .cached_input_tokens = f.cached_input_tokens,
           .reasoning_tokens = f.reasoning_tokens,
+          .cost_nanodollars = f.cost_nanodollars,
           .request_bytes = f.request_bytes,
           .answer_bytes = f.answer_bytes,
           .stream_events = f.stream_events,

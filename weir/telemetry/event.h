@@ -48,6 +48,7 @@ struct Event {
   int64_t output_tokens = -1;
   int64_t cached_input_tokens = -1;
   int64_t reasoning_tokens = -1;
+  int64_t cost_nanodollars = -1;  // -1: not known
   int64_t request_bytes = 0;
   int64_t answer_bytes = 0;
   int32_t stream_events = 0;

@@ -21,6 +21,7 @@ Event full_event() {
           .output_tokens = 7,
           .cached_input_tokens = -1,
           .reasoning_tokens = 9'000'000'000,
+          .cost_nanodollars = 325'000,
           .request_bytes = 1024,
           .answer_bytes = 5,
           .stream_events = 77,
@@ -60,6 +61,7 @@ void expect_same(const Event& a, const Event& b) {
   EXPECT_EQ(a.output_tokens, b.output_tokens);
   EXPECT_EQ(a.cached_input_tokens, b.cached_input_tokens);
   EXPECT_EQ(a.reasoning_tokens, b.reasoning_tokens);
+  EXPECT_EQ(a.cost_nanodollars, b.cost_nanodollars);
   EXPECT_EQ(a.request_bytes, b.request_bytes);
   EXPECT_EQ(a.answer_bytes, b.answer_bytes);
   EXPECT_EQ(a.stream_events, b.stream_events);
@@ -123,6 +125,19 @@ TEST(Event, WhatALaterVersionAddsIsPassedOver) {
   expect_same(*back, e);
 }
 
+// Rings outlive the version that wrote them.
+TEST(Event, TheFirstVersionIsRead) {
+  Event e = full_event();
+  std::vector<std::byte> bytes = encoded(e);
+  bytes.erase(bytes.begin() + 112, bytes.begin() + 120);
+  bytes[4] = std::byte{112};
+  auto back = decode(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->cost_nanodollars, -1);
+  back->cost_nanodollars = e.cost_nanodollars;
+  expect_same(*back, e);
+}
+
 TEST(Event, RefusesWhatIsNone) {
   std::vector<std::byte> bytes = encoded(full_event());
   for (size_t n = 0; n < bytes.size(); ++n)
@@ -139,7 +154,7 @@ TEST(Event, RefusesWhatIsNone) {
   EXPECT_FALSE(broken(4, 111));    // fixed part too short
   EXPECT_FALSE(broken(5, 0xff));   // or longer than everything
   EXPECT_FALSE(broken(6, 10));     // too few texts
-  EXPECT_FALSE(broken(112, 255));  // a text longer than what is left
+  EXPECT_FALSE(broken(120, 255));  // a text longer than what is left
 }
 
 // Bytes of chance never make it read outside (the address sanitizer watches).

@@ -76,6 +76,7 @@ std::string scoped_key(std::string_view principal, std::string_view key) {
 
 Endpoint::Endpoint(io::Loop& loop, EndpointOptions options)
     : prefix_(options.url.path),
+      api_version_(options.api_version),
       address_(address_of(options.url)),
       pool_(std::make_unique<http::ConnectionPool>(loop, client_options(options))) {
   fixed_ = "Host: " + host_header(options.url) +
@@ -115,6 +116,8 @@ std::string Endpoint::pass_head(const exchange::PassThrough& pass, HeaderList ca
   head.reserve(512);
   head.append(pass.method).append(" ").append(prefix_).append(path);
   if (!pass.query.empty()) head.append("?").append(pass.query);
+  if (!api_version_.empty())
+    head.append(pass.query.empty() ? "?" : "&").append("api-version=").append(api_version_);
   head.append(" HTTP/1.1\r\n").append(fixed_);
   for (std::string_view name : {"Content-Type", "Accept"})
     if (const Header* h = find_header(caller_headers, name); h && fit_to_pass(h->value))
@@ -146,6 +149,14 @@ void Endpoint::add_caller_headers(std::string& head, HeaderList caller_headers, 
     bool given = own && relayed && wire.passes_header(h.name) && fit_to_pass(own->value);
     if (!given) add(head, h.name, h.value);
   }
+}
+
+// Azure's dated API has a path for each deployment; its undated one (/openai/v1) is OpenAI's.
+std::string Endpoint::path_of(std::string_view path, std::string_view model) const {
+  if (api_version_.empty()) return std::string(path);
+  std::string out;
+  if (!prefix_.ends_with("/v1")) out.append("/deployments/").append(model);
+  return out.append(path).append("?api-version=").append(api_version_);
 }
 
 std::string Endpoint::get_head(std::string_view path) const {

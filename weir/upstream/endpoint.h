@@ -19,6 +19,7 @@ namespace weir::upstream {
 struct EndpointOptions {
   BaseUrl url;
   Secret api_key;                       // empty: none
+  std::string api_version;              // Azure's: in every query, and a path for each model; empty: none
   std::string_view key_header;          // sent in this header; empty: as "Authorization: Bearer"
   std::vector<UpstreamHeader> headers;  // added to every request
   std::string ca_pem;            // trust these instead of the system's authorities; empty: the system's
@@ -44,6 +45,9 @@ class Endpoint {
   /// The head of a GET.
   std::string get_head(std::string_view path) const;
 
+  /// The path of a call that asks `model`, behind the base path.
+  std::string path_of(std::string_view path, std::string_view model) const;
+
   http::ConnectionPool& pool() { return *pool_; }
   /// host:port, or the path of its socket.
   std::string_view address() const { return address_; }
@@ -54,6 +58,7 @@ class Endpoint {
 
   std::string fixed_;   // Host, Authorization, configured headers
   std::string prefix_;  // base path
+  std::string api_version_;
   std::string address_;
   std::unique_ptr<http::ConnectionPool> pool_;
 };

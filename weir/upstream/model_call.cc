@@ -115,8 +115,8 @@ io::Task<Result<void>> call_model(Endpoint& endpoint, const wire::Wire& wire, js
     size_t body_bytes = 0;
     for (std::string_view piece : pieces)
       body_bytes += piece.size();
-    std::string head = endpoint.post_head(out.path, exchange.headers, wire, !model.translated(),
-                                          exchange.client(), exchange.id, body_bytes);
+    std::string head = endpoint.post_head(endpoint.path_of(out.path, target.model), exchange.headers, wire,
+                                          !model.translated(), exchange.client(), exchange.id, body_bytes);
     pieces.insert(pieces.begin(), head);
     // A whole answer has its head only when the model is done: until then the total limit is the one that
     // counts.

@@ -24,6 +24,7 @@ telemetry::Event event_of(const exchange::Exchange& x, MonoTime end, WallTime wa
   e.output_tokens = x.usage.output_tokens.value_or(-1);
   e.cached_input_tokens = x.usage.cached_input_tokens.value_or(-1);
   e.reasoning_tokens = x.usage.reasoning_tokens.value_or(-1);
+  e.cost_nanodollars = x.cost.nanodollars.value_or(-1);
   e.request_bytes = static_cast<int64_t>(x.request.body_bytes);
   e.answer_bytes = static_cast<int64_t>(o.answer_bytes);
   e.stream_events = static_cast<int32_t>(std::min<uint64_t>(o.events, std::numeric_limits<int32_t>::max()));

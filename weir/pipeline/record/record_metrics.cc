@@ -34,6 +34,9 @@ RecordMetrics register_metrics(telemetry::Registry& r) {
                         "The part of the input tokens read from the provider's prompt cache.", route),
       .reasoning_tokens = r.add_counter("weir_reasoning_tokens_total",
                                         "The part of the output tokens spent on reasoning.", route),
+      .cost = r.add_counter("weir_cost_usd_total", "Dollars, by the registry's prices.", route),
+      .unpriced = r.add_counter("weir_unpriced_answers_total",
+                                "Answers whose tokens have no price in the registry.", route),
       .unmetered = r.add_counter("weir_unmetered_answers_total",
                                  "Successful answers whose model server reported no usage.", route),
       .in_flight = r.add_gauge("weir_requests_in_flight", "Requests in the pipeline now."),
@@ -84,6 +87,10 @@ void RecordCells::record(const exchange::Exchange& e, MonoTime end) {
   count(metrics_.output_tokens, e.usage.output_tokens);
   count(metrics_.cached_input_tokens, e.usage.cached_input_tokens);
   count(metrics_.reasoning_tokens, e.usage.reasoning_tokens);
+  if (e.cost.nanodollars && *e.cost.nanodollars > 0)
+    shard_.series(metrics_.cost, {operation, provider, model})
+        .add(static_cast<double>(*e.cost.nanodollars) / 1e9);
+  if (e.cost.unpriced) shard_.series(metrics_.unpriced, {operation, provider, model}).add();
   bool metered = !e.pass || by_model(e.pass->api);  // a list of files uses no tokens
   if (metered && !e.usage.known() && !e.outcome.error && !left)
     shard_.series(metrics_.unmetered, {operation, provider, model}).add();

@@ -20,6 +20,8 @@ struct RecordMetrics {
   telemetry::Family<telemetry::Counter> output_tokens;        // operation, provider, model
   telemetry::Family<telemetry::Counter> cached_input_tokens;  // operation, provider, model
   telemetry::Family<telemetry::Counter> reasoning_tokens;     // operation, provider, model
+  telemetry::Family<telemetry::Counter> cost;                 // operation, provider, model: dollars
+  telemetry::Family<telemetry::Counter> unpriced;     // operation, provider, model: tokens without a price
   telemetry::Family<telemetry::Counter> unmetered;    // operation, provider, model: answered without usage
   telemetry::Family<telemetry::Gauge> in_flight;      // no label
   telemetry::Family<telemetry::Counter> log_dropped;  // no label

@@ -92,6 +92,8 @@ void Recorder::log(const Exchange& e, MonoTime end, WallTime wall_end) {
   if (e.usage.input_tokens) l.number(R"(,"input_tokens":)", *e.usage.input_tokens);
   if (e.usage.output_tokens) l.number(R"(,"output_tokens":)", *e.usage.output_tokens);
   if (e.usage.cached_input_tokens) l.number(R"(,"cached_input_tokens":)", *e.usage.cached_input_tokens);
+  if (e.cost.nanodollars) l.number(R"(,"cost_nanodollars":)", *e.cost.nanodollars);
+  if (e.cost.unpriced) line_ += R"(,"unpriced":true)";
   l.number(R"(,"request_bytes":)", static_cast<int64_t>(e.request.body_bytes));
   if (e.outcome.attempts > 1) l.number(R"(,"attempts":)", e.outcome.attempts);
   if (e.outcome.streamed) l.number(R"(,"events":)", static_cast<int64_t>(e.outcome.events));

@@ -75,6 +75,7 @@ constexpr auto kColumns = std::to_array<Column>({
     {{"output_tokens", "INTEGER"}, put_known_number<&Event::output_tokens>},
     {{"cached_input_tokens", "INTEGER"}, put_known_number<&Event::cached_input_tokens>},
     {{"reasoning_tokens", "INTEGER"}, put_known_number<&Event::reasoning_tokens>},
+    {{"cost_nanodollars", "INTEGER"}, put_known_number<&Event::cost_nanodollars>},
     {{"parsed_us", "INTEGER"}, put_known_number<&Event::parsed_us>},
     {{"connected_us", "INTEGER"}, put_known_number<&Event::connected_us>},
     {{"first_byte_us", "INTEGER"}, put_known_number<&Event::first_byte_us>},

@@ -118,7 +118,10 @@ void append_model(std::string& out, const ModelEntry& model, int64_t created) {
   // The same entry as Anthropic's clients read it.
   out += R"(,"type":"model","display_name":)";
   json::append_quoted(out, model.id);
-  out += R"(,"created_at":")" + rfc3339({created * 1'000'000'000}) + "\"}";
+  out += R"(,"created_at":")" + rfc3339({created * 1'000'000'000}) + '"';
+  if (model.context_tokens) out += R"(,"context_length":)" + std::to_string(*model.context_tokens);
+  if (model.output_tokens) out += R"(,"max_output_tokens":)" + std::to_string(*model.output_tokens);
+  out += '}';
 }
 
 void append_id(std::string& out, const std::vector<ModelEntry>& models, bool first) {

@@ -73,6 +73,8 @@ const Wire& openai_wire();
 struct ModelEntry {
   std::string id;
   std::string owned_by;
+  std::optional<int64_t> context_tokens = {};  // told as context_length, as routers and their clients know it
+  std::optional<int64_t> output_tokens = {};
 };
 /// {"object":"list","data":[...]}; `created` in Unix seconds. One body for two dialects: Anthropic's clients
 /// find the members they look for beside OpenAI's.
