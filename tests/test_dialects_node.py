@@ -1,0 +1,29 @@
+"""Official clients for Node and the Vercel AI SDK across dialects: the tests are sdk_node/dialects.test.mjs, run as one."""
+
+import os
+import subprocess
+
+import pytest
+
+from harness import KEY, UPSTREAM_KEY
+from test_openai_node import FOLDER, node
+
+PATHS = {"openai": "/v1", "anthropic": "", "ollama": "", "gemini": "/v1beta"}
+
+
+def test_official_clients_across_dialects(gateway, model_server):
+    program = node()
+    if not program or not (FOLDER / "node_modules" / "ai").is_dir():
+        pytest.skip("the Node packages are not installed: scripts/setup --test")
+    server = model_server()
+    weir = gateway({
+        "providers": [{"name": d, "kind": d, "base_url": server.url + p, "api_key": UPSTREAM_KEY} for d, p in PATHS.items()],
+        "models": [{"name": "to-" + d, "targets": [{"provider": d, "model": "mock-1"}]} for d in PATHS],
+    })  # fmt: skip
+    environment = {**os.environ, "WEIR_URL": weir.url, "WEIR_KEY": KEY, "MOCK_URL": server.url}
+    done = subprocess.run(
+        [program, "--test", "--test-reporter=tap", "dialects.test.mjs"],
+        cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# pass 196\n# fail 0" in done.stdout, done.stdout
