@@ -120,6 +120,8 @@ std::string results_of(const chat::Request& asked) {
 }  // namespace
 
 std::string_view script_in(std::string_view text) {
+  text.remove_prefix(
+      std::min(text.find_first_not_of(" \n"), text.size()));  // LangChain puts a line end first
   if (!text.starts_with(kScriptLine)) return {};
   text.remove_prefix(kScriptLine.size() - 1);
   return text.substr(0, text.find('\n'));

@@ -103,6 +103,8 @@ TEST(Speech, SaysWhatItGot) {
   EXPECT_EQ(text_of(answer(script_of(R"({"received":true})"), asked)),
             "user text 'What is this?' image image/png 4 base64 bytes");
   EXPECT_EQ(text_of(answer(script_of(R"({"echo":true})"), asked)), "What is this?");
+  EXPECT_EQ(script_in("\n mock: {\"frames\":1}\nHi"), "{\"frames\":1}");
+  EXPECT_EQ(script_in("A mock: {}"), "");
 }
 
 TEST(Script, RefusesWhatItDoesNotKnow) {
