@@ -4,6 +4,7 @@
 
 #include "weir/base/service.h"
 #include "weir/store/sqlite/sqlite_event_store.h"
+#include "weir/store/sqlite/sqlite_response_store.h"
 #include "weir/upstream/provider/remote_provider.h"
 
 namespace weir::app {
@@ -64,6 +65,13 @@ Result<std::unique_ptr<store::EventStore>> make_event_store(const std::string& d
                                                             const std::string& replica, io::Disk& disk) {
   return store::sqlite::SqliteEventStore::open(
       {.path = directory + "/events.db", .vfs = disk.sqlite_vfs(), .replica = replica});
+}
+
+Result<std::shared_ptr<store::ResponseStore>> make_response_store(const std::string& directory,
+                                                                  io::Disk& disk) {
+  TRY(auto store, store::sqlite::SqliteResponseStore::open(
+                      {.path = directory + "/responses.db", .vfs = disk.sqlite_vfs()}));
+  return std::shared_ptr<store::ResponseStore>(std::move(store));
 }
 
 }  // namespace weir::app

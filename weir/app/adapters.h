@@ -11,6 +11,7 @@
 #include "weir/base/settings.h"
 #include "weir/io/loop.h"
 #include "weir/store/event_store.h"
+#include "weir/store/response_store.h"
 #include "weir/upstream/provider/local/local_provider.h"
 #include "weir/upstream/provider/provider.h"
 
@@ -33,5 +34,9 @@ std::vector<std::unique_ptr<upstream::Provider>> make_providers(const Settings& 
 /// The store of events of an installation: DIRECTORY/events.db. Blocks. Errors: kIo.
 Result<std::unique_ptr<store::EventStore>> make_event_store(const std::string& directory,
                                                             const std::string& replica, io::Disk& disk);
+
+/// The answers that are kept: DIRECTORY/responses.db. Blocks. Errors: kIo.
+Result<std::shared_ptr<store::ResponseStore>> make_response_store(const std::string& directory,
+                                                                  io::Disk& disk);
 
 }  // namespace weir::app

@@ -34,7 +34,7 @@ server::Front::Scope main_scope(const Settings& settings) {
 Core::Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry::Registry& registry,
            pipeline::RecordMetrics record_metrics, server::RefusalMetrics refusal_metrics,
            std::unique_ptr<pipeline::EventLog> events, MetricsText metrics_text, Warnings warnings,
-           const Settings& settings, int cores)
+           std::shared_ptr<store::ResponseStore> responses, const Settings& settings, int cores)
     : loop_(loop),
       log_(loop, std::move(log_writer), settings.log.level),
       events_(std::move(events)),
@@ -43,6 +43,7 @@ Core::Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry:
           events_.get()),
       metrics_text_(std::move(metrics_text)),
       warnings_(std::move(warnings)),
+      responses_(std::move(responses)),
       cores_(cores),
       admission_(loop, registry, refusal_metrics),
       front_(loop, main_scope(settings), admission_),
@@ -57,7 +58,7 @@ void Core::move_in(std::shared_ptr<const Settings> settings, const LocalModelTab
   front_.set_scope(main_scope(*settings));
   server_.set_options(server_options(*settings, cores_));
   admission_.set_options({share_of(settings->server.limits.requests, cores_), settings->server.limits.delay});
-  CoreParts parts{loop_, parser_, recorder_, metrics_text_, warnings_};
+  CoreParts parts{loop_, parser_, recorder_, metrics_text_, warnings_, responses_};
   auto house = std::make_shared<House>(parts, std::move(settings), local_models, cores_);
   front_.set_services(house);
   metrics_front_.set_services(house);

@@ -22,7 +22,7 @@ class Core {
   Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry::Registry& registry,
        pipeline::RecordMetrics record_metrics, server::RefusalMetrics refusal_metrics,
        std::unique_ptr<pipeline::EventLog> events, MetricsText metrics_text, Warnings warnings,
-       const Settings& settings, int cores);
+       std::shared_ptr<store::ResponseStore> responses, const Settings& settings, int cores);
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
@@ -53,6 +53,7 @@ class Core {
   pipeline::Recorder recorder_;
   MetricsText metrics_text_;
   Warnings warnings_;
+  const std::shared_ptr<store::ResponseStore> responses_;  // of all cores; nullptr: nothing is kept
   const int cores_;
   server::Admission admission_;
   server::Front front_;

@@ -39,26 +39,30 @@ Result<void> Gateway::start() {
     TRY(std::string key, disk.read_file(settings.server.tls->private_key, 1 << 20));
     tls_ = io::TlsServerOptions{std::move(certificate), std::move(key)};
   }
-  if (settings.events.enabled) {
+  if (settings.events.enabled || settings.responses.store) {
     TRY(data_, open_data_directory(settings.data.directory, *loops_.front()));
   }
   pipeline::RecordMetrics record_metrics = pipeline::register_metrics(registry_);
   server::RefusalMetrics refusal_metrics = server::register_refusal_metrics(registry_);
   pipeline::EventMetrics event_metrics = pipeline::register_event_metrics(registry_);
   store::DrainerMetrics drainer_metrics = store::register_drainer_metrics(registry_);
+  std::shared_ptr<store::ResponseStore> responses;
+  if (settings.responses.store) {
+    TRY(responses, make_response_store(data_->path, loops_.front()->disk()));
+  }
   int cores = static_cast<int>(loops_.size());
   for (int k = 0; k < cores; ++k) {
     io::Loop& loop = *loops_[static_cast<size_t>(k)];
     TRY(auto log, loop.disk().open_log(settings.log.file, kLogBufferBytesMax));
     std::unique_ptr<pipeline::EventLog> events;
-    if (data_) {
+    if (settings.events.enabled) {
       TRY(events, open_events(k, event_metrics));
     }
     cores_.push_back(std::make_unique<Core>(
         loop, std::move(log), registry_, record_metrics, refusal_metrics, std::move(events),
-        [this] { return metrics_text(); }, [this] { return warnings(); }, settings, cores));
+        [this] { return metrics_text(); }, [this] { return warnings(); }, responses, settings, cores));
   }
-  if (data_) {
+  if (settings.events.enabled) {
     TRY(drainer_, make_drainer(drainer_metrics));
   }
   TRY_VOID(start_local_models(settings));
@@ -172,6 +176,7 @@ void Gateway::reload(std::shared_ptr<const Settings> settings) {
   needs_restart("log.file", settings->log.file != settings_->log.file);
   needs_restart("data.directory", settings->data.directory != settings_->data.directory);
   needs_restart("events.enabled", settings->events.enabled != settings_->events.enabled);
+  needs_restart("responses.store", settings->responses.store != settings_->responses.store);
   needs_restart("events.ring_bytes", settings->events.ring_bytes != settings_->events.ring_bytes);
 
   if (auto started = start_local_models(*settings); !started) {

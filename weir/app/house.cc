@@ -10,8 +10,10 @@ House::House(const CoreParts& core, std::shared_ptr<const Settings> settings,
       record_sink_(core.record_sink),
       registry_(*settings_),
       auth_(settings_->auth),
+      responses_(settings_->responses.store ? core.responses : nullptr),
       dispatcher_(make_providers(*settings_, core.loop, core.parser, local_models, cores)),
-      pipeline_(pipeline::make_stages(*settings_, core.record_sink, cores), dispatcher_) {}
+      keeping_(dispatcher_, responses_, *settings_, core.parser),
+      pipeline_(pipeline::make_stages(*settings_, core.record_sink, cores), keeping_) {}
 
 std::vector<std::string> House::not_ready() const {
   std::vector<std::string> reasons = dispatcher_.not_ready();

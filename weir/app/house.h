@@ -10,6 +10,7 @@
 #include "weir/app/adapters.h"
 #include "weir/base/json.h"
 #include "weir/pipeline/auth/auth_stage.h"
+#include "weir/pipeline/keep/keeping_client.h"
 #include "weir/pipeline/pipeline.h"
 #include "weir/pipeline/record/record_sink.h"
 #include "weir/server/services.h"
@@ -24,6 +25,7 @@ struct CoreParts {
   pipeline::RecordSink& record_sink;
   const MetricsText& metrics_text;
   const Warnings& warnings;
+  std::shared_ptr<store::ResponseStore> responses;  // of all cores; nullptr: nothing is kept
 };
 
 class House final : public server::Services {
@@ -34,6 +36,7 @@ class House final : public server::Services {
   const Settings& settings() const override { return *settings_; }
   exchange::Handler& pipeline() override { return pipeline_; }
   const registry::Registry& registry() const override { return registry_; }
+  store::ResponseStore* responses() const override { return responses_.get(); }
   Result<exchange::Principal> authenticate(HeaderList headers, bool peer_local) const override {
     return auth_.authenticate(headers, peer_local);
   }
@@ -51,7 +54,9 @@ class House final : public server::Services {
   const pipeline::RecordSink& record_sink_;
   const registry::Registry registry_;
   pipeline::AuthStage auth_;
+  const std::shared_ptr<store::ResponseStore> responses_;
   upstream::Dispatcher dispatcher_;
+  pipeline::KeepingClient keeping_;
   pipeline::Pipeline pipeline_;
 };
 

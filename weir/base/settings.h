@@ -189,6 +189,16 @@ struct ModelSettings {
   friend bool operator==(const ModelSettings&, const ModelSettings&) = default;
 };
 
+// ---- responses
+
+/// Answers of the Responses dialect that weir keeps itself: message content, so nothing unless switched on.
+struct ResponsesSettings {
+  bool store = false;
+  int64_t keep_days = 30;
+  int64_t keep_bytes = int64_t{1} << 30;
+  friend bool operator==(const ResponsesSettings&, const ResponsesSettings&) = default;
+};
+
 // ---- registry
 
 /// What is said of a model over what the built-in book knows. Prices: nano-dollars for a million tokens.
@@ -250,6 +260,7 @@ struct Settings {
   MetricsSettings metrics;
   DataSettings data;
   EventSettings events;
+  ResponsesSettings responses;
   std::map<std::string, bool, std::less<>> features;  // optimization switches; none exist yet
   friend bool operator==(const Settings&, const Settings&) = default;
 };

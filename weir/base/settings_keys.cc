@@ -24,6 +24,7 @@ constexpr SettingsKey kKeys[] = {
     {"", "metrics", kSection, 0, 0, kOptional, ""},
     {"", "data", kSection, 0, 0, kOptional, ""},
     {"", "events", kSection, 0, 0, kOptional, ""},
+    {"", "responses", kSection, 0, 0, kOptional, ""},
     {"", "features", kMap, 0, 64, kOptional, ""},
 
     {"server", "listen", kOneOrList, 1, 16, kOptional, ""},
@@ -141,6 +142,10 @@ constexpr SettingsKey kKeys[] = {
     {"events", "sync_ms", kInteger, 1, 60'000, kOptional, ""},
     {"events", "keep_days", kInteger, 1, 36'500, kOptional, ""},
     {"events", "keep_bytes", kInteger, 1 << 20, int64_t{1} << 50, kOptional, ""},
+
+    {"responses", "store", kBoolean, 0, 0, kOptional, ""},
+    {"responses", "keep_days", kInteger, 1, 36'500, kOptional, ""},
+    {"responses", "keep_bytes", kInteger, 1 << 20, int64_t{1} << 50, kOptional, ""},
 };
 
 }  // namespace

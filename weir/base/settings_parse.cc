@@ -518,6 +518,10 @@ class Parser {
     events.read("sync_ms", settings.events.sync);
     events.read("keep_days", settings.events.keep_days);
     events.read("keep_bytes", settings.events.keep_bytes);
+    SettingsSection responses = top.section("responses");
+    responses.read("store", settings.responses.store);
+    responses.read("keep_days", settings.responses.keep_days);
+    responses.read("keep_bytes", settings.responses.keep_bytes);
   }
 
   // No optimization switch exists yet; each one that comes gets its name here.

@@ -669,6 +669,7 @@ std::string file_with(std::string_view section, std::string_view line) {
       {"metrics", "metrics:", "  "},
       {"data", "data:", "  "},
       {"events", "events:", "  "},
+      {"responses", "responses:", "  "},
   };
   std::string file;
   bool placed = false;

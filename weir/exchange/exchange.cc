@@ -48,9 +48,20 @@ bool Principal::may_call(PassedApi api) const {
   return by_model(api) || (!anonymous && !limited());
 }
 
-std::string Exchange::client() const {
+std::string client_of(const Principal& principal, std::string_view peer) {
   if (!principal.anonymous) return "key " + std::string(principal.name);
   return "address " + std::string(peer);
+}
+
+// Keys written with escapes live in the parser until its next document; the request outlives that.
+Result<void> ModelRequest::parse(json::Parser& parser) {
+  TRY(document, parser.parse(body.view()));
+  const char* begin = body.data();
+  const char* end = begin + body.size();
+  unescaped_keys.clear();
+  for (json::Member& m : document.members)
+    if (m.key.data() < begin || m.key.data() > end) m.key = unescaped_keys.emplace_front(m.key);
+  return {};
 }
 
 }  // namespace weir::exchange

@@ -68,7 +68,12 @@ struct ModelRequest {
   std::forward_list<std::string> unescaped_keys;  // the parser keeps those of the last document only
   std::string model;                              // as the caller wrote it
   bool stream = false;
+  bool stored = false;               // keep: the answer will be kept
+  std::string previous_response_id;  // keep: what the caller built on; its items stand in the body now
   bool usage_wanted = false;  // the caller asked for usage in the stream (stream_options.include_usage)
+
+  /// Reads the body into the document. Errors: as json::Parser::parse.
+  Result<void> parse(json::Parser& parser);
 
   /// Gives body and document back: once a stream began nobody else is asked, and it may last for minutes.
   void let_go() {
@@ -140,6 +145,10 @@ struct RecordPlace {
   uint64_t number = 0;
 };
 
+/// Who calls, as one name for each key and each address without one: "key team-a", "address 10.0.0.1" (a key
+/// may be called 10.0.0.1).
+std::string client_of(const Principal& principal, std::string_view peer);
+
 class Exchange {
  public:
   Exchange(io::Loop& l, io::Cancel& c, Operation o, RequestSource& s)
@@ -173,7 +182,7 @@ class Exchange {
 
   /// Who calls, as one name for each key and each address without one: "key team-a", "address 10.0.0.1" (a
   /// key may be called 10.0.0.1).
-  std::string client() const;
+  std::string client() const { return client_of(principal, peer); }
   /// What metrics and records call it: the operation, or the API that is passed through.
   std::string_view operation_name() const { return pass ? weir::name(pass->api) : exchange::name(operation); }
 };

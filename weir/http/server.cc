@@ -56,6 +56,16 @@ class BodyPace {
   size_t before_ = 0;   // bytes that came before it
 };
 
+// The path in a head that was refused, for the shape of the refusal alone; empty: none is in sight.
+std::string_view path_in(std::string_view bytes) {
+  constexpr size_t kLookAt = 256;
+  std::string_view line = bytes.substr(0, std::min(bytes.find_first_of("\r\n"), kLookAt));
+  size_t space = line.find(' ');
+  if (space == std::string_view::npos) return {};
+  line.remove_prefix(space + 1);
+  return line.substr(0, line.find_first_of(" ?"));
+}
+
 // How long a body that nobody reads is waited for, in all: a client that drips it must not hold a connection.
 constexpr Duration kSkipTime = seconds(5);
 // What still comes after the last answer. A client that does not look for an answer before its body is sent
@@ -222,10 +232,11 @@ void ServerConnection::on_inbox(io::IoStatus status) {
 io::Task<void> ServerConnection::refuse(Error error) {
   keep_alive_ = false;
   continue_due_ = false;
+  std::string path(path_in(inbox_.bytes()));
   head_.clear();  // what a refused head left in it is not to be relied on
   body_.begin_none();
   ResponseWriter response(*this);
-  std::string body = server_.handler_.error_body(error);
+  std::string body = server_.handler_.error_body(error, path);
   std::string retry_after = std::to_string(error.retry_after_s);
   std::array<Header, 2> headers{Header{"content-type", "application/json"},
                                 Header{"retry-after", retry_after}};

@@ -67,6 +67,11 @@ class Handler {
   /// The body (application/json) of an answer that the server itself gives: bad framing, too many headers,
   /// too slow, too many connections.
   virtual std::string error_body(const Error& error) = 0;
+  /// The same where the request's path is known.
+  virtual std::string error_body(const Error& error, std::string_view path) {
+    (void)path;
+    return error_body(error);
+  }
   /// A connection is turned away: there are too many, or too many of its address (`of_client`).
   virtual void on_turned_away(bool of_client) { (void)of_client; }
 };

@@ -239,7 +239,7 @@ TEST(MakeStages, RecordsAllAndReadsNoBodyOfAStranger) {
     auto all = make_stages(settings, sink, 1);
     for (auto& stage : all)
       names.emplace_back(stage->name());
-    EXPECT_THAT(names, ElementsAre("record", "auth", "receive", "route"));
+    EXPECT_THAT(names, ElementsAre("record", "auth", "receive", "route", "price"));
     TestClient client(steps);
     Pipeline pipeline(std::move(all), client);
     TestStream stream;

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "weir/base/json_write.h"
-#include "weir/wire/openai/openai.h"
+#include "weir/wire/wire.h"
 
 namespace weir::server {
 namespace {
@@ -18,9 +18,18 @@ io::Task<void> send_text(http::ResponseWriter& response, std::string body) {
   co_await response.send(200, headers, body);
 }
 
-io::Task<void> send_error(http::ResponseWriter& response, Error error, std::string_view allow) {
+// The dialect that the clients of a path read, also where there is no such path.
+const wire::Wire& wire_for(std::string_view path) {
+  using exchange::Dialect;
+  if (path.starts_with("/v1/messages")) return wire::wire_of(Dialect::kAnthropic);
+  if (path.starts_with("/api/")) return wire::wire_of(Dialect::kOllama);
+  return wire::wire_of(Dialect::kOpenAi);
+}
+
+io::Task<void> send_error(http::ResponseWriter& response, std::string_view path, Error error,
+                          std::string_view allow) {
   std::array<Header, 2> headers{Header{"content-type", "application/json"}, Header{"allow", allow}};
-  std::string body = wire::openai::error_body(error);
+  std::string body = wire_for(path).error_body(error);
   co_await response.send(http_status(error.code), {headers.data(), allow.empty() ? 1u : 2u}, body);
 }
 
@@ -92,17 +101,19 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
   bool is_metrics = found.route == Route::kMetrics;
   if ((is_metrics && scope_ == Scope::kWithoutMetrics) || (!is_metrics && scope_ == Scope::kMetricsOnly))
     found.route = Route::kNone;
+  if (scope_ != Scope::kMetricsOnly && services_->responses() && StoredResponses::is_path(path))
+    return stored_.serve(services_, request, response);
   // Before the methods of our own paths are judged: what a provider keeps of chats lies below the same path.
   if (scope_ != Scope::kMetricsOnly && (found.route == Route::kNone || found.method != request.head.method))
     if (auto passed = pass(request, response)) return std::move(*passed);
   if (found.route == Route::kNone)
     return send_error(
-        response,
+        response, path,
         make_error(ErrorCode::kNotFound, "There is no such path on this gateway.", {}, "unknown_path"), {});
   bool head_of_get = request.head.method == "HEAD" && found.method == "GET";
   if (request.head.method != found.method && !head_of_get)
     return send_error(
-        response,
+        response, path,
         make_error(ErrorCode::kMethodNotAllowed, "This path takes " + std::string(found.method) + " only.",
                    {}, "method_not_allowed"),
         found.method);
@@ -137,21 +148,22 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
 // client of Anthropic's sends.
 std::optional<io::Task<void>> Front::pass(http::Request& request, http::ResponseWriter& response) {
   const http::RequestHead& head = request.head;
-  std::optional<PassedPath> found = passed_path(head.path);
+  std::string_view path = head.path;
+  std::optional<PassedPath> found = passed_path(path);
   if (!found) return std::nullopt;
   bool anthropic = found->anthropic || find_header(head.headers, "anthropic-version") != nullptr;
   if (!PassThroughApi::offered(services_->settings(), *found, anthropic)) return std::nullopt;
   if (!is_plain_path(head.path)) return std::nullopt;
   if (head.method != "GET" && head.method != "POST" && head.method != "DELETE")
-    return send_error(response,
+    return send_error(response, path,
                       make_error(ErrorCode::kMethodNotAllowed, "This path takes GET, POST and DELETE only.",
                                  {}, "method_not_allowed"),
                       "GET, POST, DELETE");
   return passed_.call(services_, request, response, found->api, anthropic);
 }
 
-std::string Front::error_body(const Error& error) {
-  return wire::openai::error_body(error);
+std::string Front::error_body(const Error& error, std::string_view path) {
+  return wire_for(path).error_body(error);
 }
 
 io::Task<void> Front::health(http::ResponseWriter& response) {

@@ -11,6 +11,7 @@
 #include "weir/server/model_lists.h"
 #include "weir/server/pass_through_api.h"
 #include "weir/server/services.h"
+#include "weir/server/stored_responses.h"
 
 namespace weir::server {
 
@@ -24,6 +25,7 @@ class Front final : public http::Handler {
         calls_(loop, admission),
         passed_(loop, admission),
         lists_(loop),
+        stored_(loop),
         scope_(scope) {}
 
   /// The services of requests from now on. Set before the first request.
@@ -32,7 +34,8 @@ class Front final : public http::Handler {
   void set_scope(Scope scope) { scope_ = scope; }
 
   io::Task<void> serve(http::Request& request, http::ResponseWriter& response) override;
-  std::string error_body(const Error& error) override;
+  std::string error_body(const Error& error) override { return error_body(error, {}); }
+  std::string error_body(const Error& error, std::string_view path) override;
   void on_turned_away(bool of_client) override { admission_.count_turned_away(of_client); }
 
  private:
@@ -46,6 +49,7 @@ class Front final : public http::Handler {
   ModelApi calls_;
   PassThroughApi passed_;
   ModelLists lists_;
+  StoredResponses stored_;
   Scope scope_;
   std::shared_ptr<Services> services_;
   bool draining_ = false;

@@ -38,6 +38,7 @@ struct TestServices final : Services, exchange::Handler {
   const Settings& settings() const override { return settings_; }
   exchange::Handler& pipeline() override { return *this; }
   const registry::Registry& registry() const override { return registry_; }
+  store::ResponseStore* responses() const override { return nullptr; }
   Result<exchange::Principal> authenticate(HeaderList, bool peer_local) const override {
     local_seen = peer_local;
     if (!authentic) return fail(ErrorCode::kUnauthenticated, "no key", {}, "missing_api_key");

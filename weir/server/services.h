@@ -10,6 +10,7 @@
 #include "weir/base/settings.h"
 #include "weir/exchange/handler.h"
 #include "weir/registry/registry.h"
+#include "weir/store/response_store.h"
 
 namespace weir::server {
 
@@ -19,6 +20,8 @@ class Services {
   virtual const Settings& settings() const = 0;
   virtual exchange::Handler& pipeline() = 0;
   virtual const registry::Registry& registry() const = 0;
+  /// Answers that are kept; nullptr: none are.
+  virtual store::ResponseStore* responses() const = 0;
   /// Who may ask for something that calls no model (GET /v1/models).
   virtual Result<exchange::Principal> authenticate(HeaderList headers, bool peer_local) const = 0;
   /// What keeps this core from being ready, one sentence each; empty: ready.

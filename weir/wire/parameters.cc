@@ -76,16 +76,6 @@ bool empty_array(const Value& v) {
   return inside.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
-// Keys written with escapes live in the parser until its next document; the request outlives that.
-void keep_keys(exchange::ModelRequest& request) {
-  const char* begin = request.body.data();
-  const char* end = begin + request.body.size();
-  for (json::Member& m : request.document.members) {
-    if (m.key.data() >= begin && m.key.data() <= end) continue;
-    m.key = request.unescaped_keys.emplace_front(m.key);
-  }
-}
-
 }  // namespace
 
 Unexpected wrong_type(std::string_view parameter, std::string_view expected) {
@@ -145,8 +135,7 @@ Result<void> read_object(std::span<const Parameter> table, json::Parser& parser,
 
 Result<void> read_object_without_model(std::span<const Parameter> table, json::Parser& parser,
                                        exchange::ModelRequest& request) {
-  TRY(request.document, parser.parse(request.body.view()));
-  keep_keys(request);
+  TRY_VOID(request.parse(parser));
   const json::Document& document = request.document;
   if (document.type != Type::kObject)
     return fail(ErrorCode::kInvalidRequest, "the request body must be a JSON object", {}, "invalid_json");

@@ -133,7 +133,7 @@ uint64_t EventLog::write(const Event& event) {
 std::vector<std::string> EventLog::not_ready() const {
   std::vector<std::string> reasons;
   if (refuse_ && ring_.free_places() == 0) reasons.emplace_back("the event ring is full");
-  if (!sync_.trouble().empty()) reasons.push_back("events can not be synced: " + sync_.trouble());
+  if (!sync_.trouble().empty()) reasons.emplace_back("events can not be synced; the log says why");
   return reasons;
 }
 

@@ -149,7 +149,7 @@ TEST(EventLog, AcknowledgedByTheDiskUsageWaitsForIt) {
     place = w.request(kUsageEvent);
     WEIR_ASSERT(place.receipt);
     EXPECT_FALSE(co_await place.receipt->settled(place.number, never));
-    EXPECT_THAT(w.log->not_ready(), ElementsAre("events can not be synced: input/output error"));
+    EXPECT_THAT(w.log->not_ready(), ElementsAre("events can not be synced; the log says why"));
     RecordPlace late;
     EXPECT_FALSE(w.log->enter(late));
     EXPECT_FALSE(late.taken);

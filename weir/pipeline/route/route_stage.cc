@@ -3,6 +3,31 @@
 #include <fmt/format.h>
 
 namespace weir::pipeline {
+namespace {
+
+// By these another gateway behind weir (OpenRouter, LiteLLM) is told of further models, which a key that may
+// use some models only would reach without naming them to weir.
+Result<void> refuse_other_models(const exchange::Exchange& exchange) {
+  static constexpr std::string_view kNaming[] = {"models",
+                                                 "fallbacks",
+                                                 "context_window_fallbacks",
+                                                 "content_policy_fallbacks",
+                                                 "default_fallbacks",
+                                                 "model_list",
+                                                 "user_config",
+                                                 "model_alias_map",
+                                                 "router_settings"};
+  if (!exchange.principal.limited()) return {};
+  for (std::string_view name : kNaming)
+    if (const json::Value* value = exchange.request.document.find(name);
+        value && value->type != json::Type::kNull)
+      return fail(ErrorCode::kPermissionDenied,
+                  fmt::format("'{}' names further models; this key may use some models only", name),
+                  std::string(name), "parameter_not_allowed");
+  return {};
+}
+
+}  // namespace
 
 RouteStage::RouteStage(const Settings& settings) : settings_(settings) {
   for (const ModelSettings& model : settings.models) {
@@ -104,6 +129,7 @@ Result<void> RouteStage::route_without_model(exchange::Exchange& exchange) const
 
 io::Task<Result<exchange::Stage::Flow>> RouteStage::before(exchange::Exchange& exchange) {
   if (exchange.pass) {
+    CO_TRY_VOID(refuse_other_models(exchange));
     CO_TRY_VOID(route_passed(exchange));
     exchange.timeline.routed = exchange.loop.now();
     co_return Flow::kOn;
@@ -113,6 +139,7 @@ io::Task<Result<exchange::Stage::Flow>> RouteStage::before(exchange::Exchange& e
     exchange.timeline.routed = exchange.loop.now();
     co_return Flow::kOn;
   }
+  CO_TRY_VOID(refuse_other_models(exchange));
   Result<void> found = route(exchange, exchange.request.model);
   // Ollama's clients call the model "m" by its default tag too: "m:latest".
   std::string_view asked = exchange.request.model;

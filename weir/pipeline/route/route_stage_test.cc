@@ -193,6 +193,36 @@ TEST(Route, WhatIsPassedThroughGoesByModelOrToItsOwner) {
   EXPECT_EQ(passed({PassedApi::kBatches, ""}), "unknown_path");
 }
 
+io::Task<void> route_document(io::Loop& loop, const Settings& settings, std::string body,
+                              const Names* allowed, std::string& said) {
+  RouteStage stage(settings);
+  testing::Asked asked(loop);
+  json::Parser parser;
+  asked.exchange.request.model = "chat";
+  asked.exchange.request.body = json::PaddedBuffer(body);
+  EXPECT_TRUE(asked.exchange.request.parse(parser));
+  asked.exchange.principal = {"key", allowed};
+  auto flow = co_await stage.before(asked.exchange);
+  said = flow ? "routed" : flow.error().param + " " + flow.error().reason;
+}
+
+// What another gateway behind weir would read as further models.
+TEST(Route, ALimitedKeyNamesOneModelOnly) {
+  Settings settings = house();
+  settings.models[0].body_bytes = 1000;
+  Names chat{"chat"}, unlimited;
+  for (std::string name : {"models", "fallbacks", "model_list", "user_config", "mod\\u0065ls"}) {
+    std::string body = R"({"model":"chat",")" + name + R"(":["gpt-4o"]})";
+    for (const Names* allowed : {static_cast<const Names*>(&chat), static_cast<const Names*>(&unlimited)}) {
+      std::string said;
+      io::net::TestLoop t;
+      t.run(route_document(t.loop(), settings, body, allowed, said));
+      std::string plain = name == "mod\\u0065ls" ? "models" : name;
+      EXPECT_EQ(said, allowed == &chat ? plain + " parameter_not_allowed" : "routed") << body;
+    }
+  }
+}
+
 TEST(Route, AModelHasItsBodyLimit) {
   EXPECT_FALSE(routed("chat", nullptr, std::string(10, 'x')).error);
   Routed r = routed("default", nullptr, std::string(11, 'x'));

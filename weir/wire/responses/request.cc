@@ -337,11 +337,16 @@ std::string echo_of(const exchange::ModelRequest& request) {
   };
   std::string out;
   for (const Echo& echo : kEchoes) {
+    if (echo.key == "previous_response_id" && !request.previous_response_id.empty()) {
+      out += R"(,"previous_response_id":)";
+      json::append_quoted(out, request.previous_response_id);
+      continue;
+    }
     const Value* value = request.document.find(echo.key);
     bool said = value && value->type != Type::kNull;
     out += fmt::format(R"(,"{}":{})", echo.key, said ? value->raw : echo.otherwise);
   }
-  out += R"(,"store":false)";  // whatever was asked: nobody can fetch it again
+  out += request.stored ? R"(,"store":true)" : R"(,"store":false)";  // what is done, not what was asked
   return out;
 }
 

@@ -1,7 +1,7 @@
-// OpenAI's Responses wire, as the caller's dialect for every model server. No provider speaks it to a model
-// server yet: what a relay would need is here (read_event, usage_of), a translation towards it is not. Calls
-// to server-side tools (web search, file search ...) are named as losses. Nothing is stored: a request that
-// builds on a stored answer is refused, and every answer says that it was not stored.
+// OpenAI's Responses wire, as the caller's dialect for every model server, and relayed to those that speak it; a
+// translation towards it is not written. Calls to server-side tools (web search, file search ...) are named
+// as losses. What an earlier answer stands for is put into the request before it comes here
+// (pipeline/keep); one that still names an earlier answer is refused, and an answer says whether it is kept.
 #pragma once
 
 #include "weir/wire/wire.h"
