@@ -56,6 +56,7 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
     kShow,
     kVersion,
     kManage,
+    kInfer,
     kHealth,
     kReady,
     kMetrics
@@ -88,6 +89,7 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
       {"/api/create", Route::kManage, "POST"},
       {"/api/copy", Route::kManage, "POST"},
       {"/api/delete", Route::kManage, "DELETE"},
+      {"/infer", Route::kInfer, "POST"},
       {"/health", Route::kHealth, "GET"},
       {"/ready", Route::kReady, "GET"},
       {"/metrics", Route::kMetrics, "GET"},
@@ -135,6 +137,8 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
       return lists_.version(response);
     case Route::kManage:
       return refuse_management(response);
+    case Route::kInfer:
+      return infer_.call(services_, request, response);
     case Route::kHealth:
       return health(response);
     case Route::kReady:

@@ -7,6 +7,7 @@
 
 #include "weir/http/server.h"
 #include "weir/server/admission.h"
+#include "weir/server/infer_api.h"
 #include "weir/server/model_api.h"
 #include "weir/server/model_lists.h"
 #include "weir/server/pass_through_api.h"
@@ -24,6 +25,7 @@ class Front final : public http::Handler {
       : admission_(admission),
         calls_(loop, admission),
         passed_(loop, admission),
+        infer_(loop, admission),
         lists_(loop),
         stored_(loop),
         scope_(scope) {}
@@ -48,6 +50,7 @@ class Front final : public http::Handler {
   Admission& admission_;
   ModelApi calls_;
   PassThroughApi passed_;
+  InferApi infer_;
   ModelLists lists_;
   StoredResponses stored_;
   Scope scope_;

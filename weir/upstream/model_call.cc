@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "weir/upstream/stream_relay.h"
+#include "weir/upstream/token_estimate.h"
 #include "weir/upstream/upstream_error.h"
 #include "weir/upstream/whole_answer.h"
 
@@ -55,10 +56,14 @@ Result<void> translate(ModelCall& model, Outgoing& out) {
     return {};
   }
   switch (exchange.operation) {
-    case Operation::kCountTokens:
-      return fail(ErrorCode::kInvalidRequest,
-                  fmt::format("The model '{}' has no token counting.", exchange.request.model), "model",
-                  "unsupported_operation");
+    case Operation::kCountTokens: {
+      TRY(chat::Request asked, model.caller.read_chat(Operation::kCountTokens, request));
+      exchange.answer = exchange::Answer{200,
+                                         "application/json",
+                                         {{"x-weir-estimate", "input_tokens"}},
+                                         fmt::format(R"({{"input_tokens":{}}})", estimated_tokens(asked))};
+      return {};
+    }
     case Operation::kEmbedding: {
       TRY(wire::EmbeddingRequest asked, model.caller.read_embedding(request));
       out.body = model.wire.write_embedding_request(asked, model.target.model, losses);

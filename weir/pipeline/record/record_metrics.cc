@@ -91,7 +91,8 @@ void RecordCells::record(const exchange::Exchange& e, MonoTime end) {
     shard_.series(metrics_.cost, {operation, provider, model})
         .add(static_cast<double>(*e.cost.nanodollars) / 1e9);
   if (e.cost.unpriced) shard_.series(metrics_.unpriced, {operation, provider, model}).add();
-  bool metered = !e.pass || by_model(e.pass->api);  // a list of files uses no tokens
+  bool metered = e.operation != exchange::Operation::kCountTokens &&
+                 (!e.pass || by_model(e.pass->api));  // a list of files uses no tokens
   if (metered && !e.usage.known() && !e.outcome.error && !left)
     shard_.series(metrics_.unmetered, {operation, provider, model}).add();
 }
