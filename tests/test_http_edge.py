@@ -559,3 +559,21 @@ def test_wrong_key_is_refused_where_anonymous_is_welcome(gateway):
         assert weir.chat(key=None).status == 200
         assert weir.chat(key="wrong-key-wrong").status == 401
     assert weir.chat(key=None, headers={"Origin": "https://evil.example"}).status == 200  # always: by its own choice
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/api/chat", "/v1/chat/completions", "/v1/messages/nowhere", "/api/nowhere"])
+def test_errors_of_the_http_layer_have_the_paths_shape(weir, path):
+    """A body in bad framing, a path that is not there, a method it does not take: the path's clients can read why."""
+    asked = [
+        f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        f"PUT {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    ]
+    for head in asked:
+        with weir.raw() as raw:
+            document = raw.send(head).answer().json()
+        if path.startswith("/v1/messages"):
+            assert document["type"] == "error" and document["error"]["message"], document
+        elif path.startswith("/api/"):
+            assert isinstance(document["error"], str), document
+        else:
+            assert set(document["error"]) == {"message", "type", "param", "code"}, document
