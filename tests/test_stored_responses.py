@@ -17,8 +17,8 @@ def model(upstream):
 
 @pytest.fixture
 def start(gateway, model):
-    def configured(server=None, **more):
-        url = (server or model).url + "/v1"
+    def configured(behind=None, **more):
+        url = (behind or model).url + "/v1"
         return gateway(
             {
                 "auth": {"keys": [{"name": "all", "key": KEY}, {"name": "two", "key": OTHER_KEY}]},
@@ -137,3 +137,25 @@ def test_they_outlive_a_restart(start, gateway, binary):
     again = start(data={"directory": str(weir.folder / "weir-data")})
     with client(again) as gpt:
         assert gpt.responses.retrieve(kept.id).id == kept.id
+
+
+def test_a_conversation_has_a_limit(start, model):
+    weir = start(server={"limits": {"body_bytes": 20_000}})
+    with client(weir) as gpt:
+        first = gpt.responses.create(model="m", input="x" * 15_000)
+        with pytest.raises(openai.APIStatusError) as refused:
+            gpt.responses.create(model="m", input="y" * 15_000, previous_response_id=first.id)
+        assert (refused.value.status_code, refused.value.param) == (413, "previous_response_id")
+        assert len(model.requests) == 1
+
+
+def test_an_answer_that_can_not_be_kept_is_not_given(start):
+    weir = start()
+    path = weir.folder / "weir-data" / "responses.db"
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE response")
+    with client(weir) as gpt:
+        with pytest.raises(openai.InternalServerError) as failed:
+            gpt.responses.create(model="m", input="x")
+        assert (failed.value.status_code, failed.value.code) == (503, "not_stored") and str(path) not in str(failed.value)
+        assert gpt.responses.create(model="m", input="x", store=False).output_text == "A river."
