@@ -362,11 +362,4 @@ Error error_of(std::string_view object) {
   return e;
 }
 
-Unexpected malformed(std::string_view what) {
-  Error e = internal_error(ErrorCode::kUpstream, std::string(what));
-  e.reason = "malformed_response";
-  e.retryable = true;
-  return Unexpected(std::move(e));
-}
-
 }  // namespace weir::wire::anthropic

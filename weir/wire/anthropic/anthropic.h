@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "weir/wire/malformed.h"
 #include "weir/wire/wire.h"
 
 namespace weir::wire::anthropic {
@@ -56,8 +57,6 @@ std::string error_event(const Error& error);
 std::string error_text(std::string_view object);
 /// The error that such an object is to whoever asked (reason "upstream_error_event").
 Error error_of(std::string_view object);
-/// An answer that is not what this dialect sends (reason "malformed_response").
-Unexpected malformed(std::string_view what);
 
 // ---- pieces of answers
 

@@ -5,6 +5,7 @@
 #include "weir/base/hash.h"
 #include "weir/wire/fields.h"
 #include "weir/wire/gemini/codec.h"
+#include "weir/wire/malformed.h"
 
 namespace weir::wire::gemini {
 namespace {
@@ -14,12 +15,6 @@ using chat::PartKind;
 using chat::Step;
 using json::Type;
 using json::Value;
-
-Unexpected malformed(std::string what) {
-  Error error = internal_error(ErrorCode::kUpstream, std::move(what));
-  error.reason = "malformed_response";
-  return Unexpected(std::move(error));
-}
 
 std::string_view trimmed(std::string_view text) {
   size_t begin = text.find_first_not_of(" \t\r\n");

@@ -1,5 +1,6 @@
 #include "weir/wire/gemini/codec.h"
 #include "weir/wire/gemini/gemini.h"
+#include "weir/wire/malformed.h"
 
 namespace weir::wire::gemini {
 namespace {
@@ -91,11 +92,7 @@ class GeminiWire final : public Wire {
   Result<void> read_answer(const json::Document& answer, chat::Sink& sink) const override {
     ChunkReader reader;
     TRY_VOID(reader.read(answer.root.raw, sink));
-    if (!reader.finish(sink)) {
-      Error error = internal_error(ErrorCode::kUpstream, "an answer without a candidate that is finished");
-      error.reason = "malformed_response";
-      return Unexpected(std::move(error));
-    }
+    if (!reader.finish(sink)) return malformed("an answer without a candidate that is finished");
     return {};
   }
   Result<EmbeddingAnswer> read_embedding_answer(const json::Document& answer) const override {

@@ -4,6 +4,7 @@
 
 #include "weir/base/hash.h"
 #include "weir/base/json_write.h"
+#include "weir/wire/malformed.h"
 #include "weir/wire/ollama/codec.h"
 #include "weir/wire/ollama/ollama.h"
 
@@ -16,12 +17,6 @@ using chat::PartKind;
 using chat::Step;
 using json::Type;
 using json::Value;
-
-Unexpected malformed(std::string what) {
-  Error error = internal_error(ErrorCode::kUpstream, std::move(what));
-  error.reason = "malformed_response";
-  return Unexpected(std::move(error));
-}
 
 std::optional<int64_t> count(const json::Members& frame, std::string_view key) {
   const Value* value = frame.find(key);

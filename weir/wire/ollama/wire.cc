@@ -1,4 +1,5 @@
 #include "weir/base/json_write.h"
+#include "weir/wire/malformed.h"
 #include "weir/wire/ollama/codec.h"
 #include "weir/wire/ollama/ollama.h"
 
@@ -77,11 +78,7 @@ class OllamaWire final : public Wire {
   Result<void> read_answer(const json::Document& answer, chat::Sink& sink) const override {
     ollama::FrameReader reader;
     TRY_VOID(reader.read(answer.root.raw, sink));
-    if (!reader.done()) {
-      Error error = internal_error(ErrorCode::kUpstream, "the answer is not done");
-      error.reason = "malformed_response";
-      return Unexpected(std::move(error));
-    }
+    if (!reader.done()) return malformed("the answer is not done");
     return {};
   }
   Result<EmbeddingAnswer> read_embedding_answer(const json::Document& answer) const override {

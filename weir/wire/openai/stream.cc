@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "weir/base/json_write.h"
+#include "weir/wire/malformed.h"
 #include "weir/wire/openai/openai.h"
 
 namespace weir::wire::openai {
@@ -16,12 +17,6 @@ using chat::Step;
 using exchange::Operation;
 using json::Type;
 using json::Value;
-
-Unexpected malformed(std::string_view what) {
-  Error e = internal_error(ErrorCode::kUpstream, std::string(what));
-  e.reason = "malformed_response";
-  return Unexpected(std::move(e));
-}
 
 }  // namespace
 

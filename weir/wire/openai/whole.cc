@@ -7,6 +7,7 @@
 #include "weir/base/base64.h"
 #include "weir/base/json_write.h"
 #include "weir/wire/fields.h"
+#include "weir/wire/malformed.h"
 #include "weir/wire/openai/openai.h"
 
 namespace weir::wire::openai {
@@ -17,12 +18,6 @@ using chat::Step;
 using exchange::Operation;
 using json::Type;
 using json::Value;
-
-Unexpected malformed(std::string_view what) {
-  Error e = internal_error(ErrorCode::kUpstream, std::string(what));
-  e.reason = "malformed_response";
-  return Unexpected(std::move(e));
-}
 
 void text_block(chat::Sink& sink, int choice, PartKind part, const std::string& text) {
   if (text.empty()) return;
