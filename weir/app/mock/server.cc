@@ -5,6 +5,7 @@
 #include <array>
 
 #include "weir/app/mock/speech.h"
+#include "weir/base/assert.h"
 #include "weir/base/json_write.h"
 #include "weir/wire/ollama/ollama.h"
 #include "weir/wire/openai/openai.h"
@@ -255,7 +256,7 @@ io::Task<void> MockServer::whole(MockCall& call, http::Request& request, http::R
 
 io::Task<void> MockServer::list(http::Request& request, http::ResponseWriter& response) {
   Script script;
-  if (!get_.empty()) (void)script.apply(get_);  // it was checked when it came
+  if (!get_.empty()) WEIR_ASSERT(script.apply(get_).has_value());  // it was checked when it came
   if (script.fault == "reset") co_return;
   if (!co_await pause(script.fault == "hang" ? kForEver : milliseconds(script.delay_ms), request.cancel))
     co_return;
