@@ -93,11 +93,13 @@ class Process(subprocess.Popen):
         return total
 
     def favour_helpers(self):
-        """Lets every thread but the first (weir's loop, with one core) go before it, where OWN_SESSION had its way. The
-        ordinary scheduler gives a thread that mostly sleeps its turn when it wakes; round robin only when the loop has
-        used up its 100 ms, and a loop that never sleeps then keeps its own syncs and its store from working."""
+        """Lets every thread but the first (weir's loop, with one core) go before it, where OWN_SESSION had its way. weir makes
+        them ordinary threads of a lower priority: the ordinary scheduler gives them their share of a full core all the same;
+        a loop that never sleeps and goes before everything would keep its own syncs, log and store from working."""
+        if os.sched_getscheduler(self.pid) != os.SCHED_RR:
+            return
         for thread in map(int, os.listdir(f"/proc/{self.pid}/task")):
-            if thread != self.pid and os.sched_getscheduler(thread) & os.SCHED_RR:
+            if thread != self.pid:
                 os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(2))
 
     def end(self, seconds=10):

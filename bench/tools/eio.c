@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static int broken(int fd) {
@@ -41,4 +42,8 @@ PASS_ON(int, fsync, (int fd), (fd))
 PASS_ON(int, fdatasync, (int fd), (fd))
 PASS_ON(ssize_t, pwrite, (int fd, const void* bytes, size_t size, off_t at), (fd, bytes, size, at))
 PASS_ON(ssize_t, pwrite64, (int fd, const void* bytes, size_t size, off64_t at), (fd, bytes, size, at))
+PASS_ON(ssize_t, pwritev2, (int fd, const struct iovec* parts, int count, off_t at, int flags),
+        (fd, parts, count, at, flags))
+PASS_ON(ssize_t, pwritev64v2, (int fd, const struct iovec* parts, int count, off64_t at, int flags),
+        (fd, parts, count, at, flags))
 PASS_ON(int, ftruncate64, (int fd, off64_t size), (fd, size))

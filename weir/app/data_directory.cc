@@ -5,10 +5,13 @@
 #include <array>
 #include <charconv>
 
+#include "weir/pipeline/record/ring_file.h"
+
 namespace weir::app {
 namespace {
 
 constexpr size_t kReplicaBytesMax = 64;
+constexpr size_t kRingBytesMin = telemetry::EventRing::kHeaderBytes + telemetry::EventRing::kSlotBytes;
 
 Result<std::string> kept_replica(const std::string& path, io::Loop& loop) {
   if (loop.disk().stat(path)) {
@@ -53,12 +56,14 @@ std::vector<store::EventDrainer::FormerRing> former_rings(const DataDirectory& d
     int core = 0;
     auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), core);
     if (error != std::errc() || end != name.data() + name.size() || core < cores) continue;
-    auto mapped = disk.map_file(path, telemetry::EventRing::kHeaderBytes + telemetry::EventRing::kSlotBytes);
-    auto ring = mapped ? telemetry::EventRing::open((*mapped)->bytes()) : Unexpected(mapped.error());
-    if (ring)
-      rings.push_back({name, path, *std::move(mapped), *std::move(ring)});
+    auto opened = pipeline::open_ring(disk, path, kRingBytesMin);
+    if (opened)
+      rings.push_back({name,
+                       {pipeline::RingFile::saved_path(path), path},
+                       std::move(opened->memory),
+                       std::move(opened->ring)});
     else
-      say(true, fmt::format("the events in {} can not be read: {}", path, ring.error().message));
+      say(true, fmt::format("its events can not be read: {}", opened.error().message));
   }
   return rings;
 }

@@ -1,6 +1,6 @@
 // The directory of everything this installation keeps (data.directory): made at the first start, private to
 // its user, with the installation's own name in it. Who else writes there is named by its own folder:
-// events/ring-K, one file a core.
+// events/ring-K and ring-K.saved, for each core.
 #pragma once
 
 #include <string>

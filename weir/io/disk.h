@@ -31,8 +31,8 @@ class LogWriter {
 };
 
 /// A file of fixed size in memory. What is stored into bytes() stays in the file when this process ends, kill
-/// -9 included; when the machine stops, what sync() had not finished may be lost or torn. Held by one process
-/// at a time.
+/// -9 included; when the machine stops, what neither sync() nor write() had brought to the device may be lost
+/// or torn. Held by one process at a time.
 class MappedFile {
  public:
   virtual ~MappedFile() = default;
@@ -40,6 +40,11 @@ class MappedFile {
   /// Blocks until everything stored before the call is on the device; run it on a worker (io::offload). May
   /// run while the loop stores on. Errors: kIo.
   virtual Result<void> sync() = 0;
+  /// Blocks until `from` stands at `at` in bytes(), and on the device; run it on a worker. The way for a file
+  /// that is written all the time: after a sync() the next store into each page stops its thread in the file
+  /// system, sometimes for tens of milliseconds. Requires: nobody stores there meanwhile. Errors: kIo; then
+  /// any part of it may be there.
+  virtual Result<void> write(size_t at, std::span<const std::byte> from) = 0;
 };
 
 class Disk {
@@ -66,8 +71,8 @@ class Disk {
   virtual void remove(const std::string& path) = 0;  // file or tree; quiet when absent
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // names in it, sorted
   /// Opens the file, or makes it `bytes` long, zeros, its room on the disk taken: a store into it never
-  /// fails. Blocks. An existing file keeps its size. Errors: kIo; another process holds it ("in use by
-  /// another process").
+  /// fails, nor does it wait for the disk as long as nobody calls sync(). Blocks. An existing file keeps its
+  /// size. Errors: kIo; another process holds it ("in use by another process").
   virtual Result<std::unique_ptr<MappedFile>> map_file(const std::string& path, size_t bytes) = 0;
   /// Name of the SQLite VFS whose paths are this disk's; empty: SQLite's own.
   virtual std::string sqlite_vfs() const { return {}; }

@@ -206,7 +206,8 @@ void EventDrainer::remove_former() {
       ++former;
       continue;
     }
-    loop_.disk().remove(former->path);
+    for (const std::string& path : former->paths)
+      loop_.disk().remove(path);
     rings_.erase(mine);
     former = former_.erase(former);
   }

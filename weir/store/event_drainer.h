@@ -48,10 +48,10 @@ class EventDrainer {
     std::string name;            // the store's key; never another ring's
     telemetry::EventRing* ring;  // outlives the drainer
   };
-  /// The ring of a core that a former run had and this one has not: stored, then its file is removed.
+  /// The ring of a core that a former run had and this one has not: stored, then its files are removed.
   struct FormerRing {
     std::string name;
-    std::string path;
+    std::vector<std::string> paths;
     std::unique_ptr<io::MappedFile> file;
     telemetry::EventRing ring;  // in `file`
   };

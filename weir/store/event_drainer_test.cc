@@ -263,7 +263,7 @@ TEST_F(EventDrainerTest, AFormerRingIsStoredAndRemoved) {
       ASSERT_TRUE(ring.reserve());
       ring.append(event);
     }
-    former.push_back({std::to_string(i), path, std::move(file), std::move(ring)});
+    former.push_back({std::to_string(i), {path}, std::move(file), std::move(ring)});
   }
   TestRing a("0");
   a.add(1);

@@ -142,6 +142,21 @@ void EventRing::resume_at(uint64_t sequence) {
   if (sequence > next()) next_.store(sequence, std::memory_order_release);
 }
 
+void EventRing::restore(const EventRing& saved) {
+  WEIR_ASSERT(reserved_ == 0 && saved.slots_ == slots_);
+  uint64_t next = std::max(this->next(), saved.next());
+  if (next > slots_ && drained() < next - slots_) set_drained(next - slots_);
+  for (uint64_t sequence = drained(); sequence < next; ++sequence) {
+    auto holds = [sequence](const std::byte* at) {
+      return number_at(const_cast<std::byte*>(at)).load(std::memory_order_acquire) == sequence &&
+             !whole(at, sequence).empty();
+    };
+    if (!holds(slot(sequence)) && holds(saved.slot(sequence)))
+      std::memcpy(slot(sequence), saved.slot(sequence), kSlotBytes);
+  }
+  next_.store(next, std::memory_order_release);
+}
+
 bool EventRing::reserve() {
   if (free_places() == 0) return false;
   ++reserved_;
@@ -175,13 +190,12 @@ size_t EventRing::free_places() const {
   return slots_ - std::min<uint64_t>(slots_, used + reserved_);
 }
 
-void EventRing::touch() {
-  auto again = [](std::atomic_ref<uint64_t> n) {
-    n.store(n.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  };
-  again(number_at(memory_.data()));
-  for (uint64_t sequence = drained(); sequence < next(); ++sequence)
-    again(number_at(slot(sequence)));
+EventRing::Run EventRing::run(uint64_t from, uint64_t to) const {
+  WEIR_ASSERT(from < to);
+  uint64_t index = (from - 1) % slots_;
+  size_t events = std::min<uint64_t>(to - from, slots_ - index);
+  size_t at = kHeaderBytes + index * kSlotBytes;
+  return {at, events, memory_.subspan(at, events * kSlotBytes)};
 }
 
 uint64_t EventRing::next() const {

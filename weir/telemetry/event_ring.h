@@ -42,6 +42,11 @@ class EventRing {
   /// sequence.
   void resume_at(uint64_t sequence);
 
+  /// Puts back what this memory has lost or holds torn and `saved` has: another ring's memory, into which
+  /// run()s of this one were copied. Requires: the same number of slots; as resume_at(). Ensures: next() >=
+  /// saved.next().
+  void restore(const EventRing& saved);
+
   // The loop's side.
 
   /// Takes a place for one event; false when none is free.
@@ -52,9 +57,6 @@ class EventRing {
   uint64_t append(const Event& event);
   /// Places that reserve() would still give.
   size_t free_places() const;
-  /// Marks the memory of everything that is not drained as changed, its values as they were: after a sync
-  /// that failed the system may hold those pages for clean, and the next sync would pass them over.
-  void touch();
 
   // Any thread.
 
@@ -62,6 +64,16 @@ class EventRing {
   uint64_t next() const;
   /// Every event before this number is in the store; its slot may be used again.
   uint64_t drained() const;
+
+  /// The memory of the slots [from, to) as far as they lie together: a whole number of slots, at least one.
+  /// They stand in the same place of a copy of this ring. An event that is drained meanwhile may be seen torn
+  /// there. Requires: from < to <= next().
+  struct Run {
+    size_t at;  // in the memory
+    size_t events;
+    std::span<const std::byte> bytes;
+  };
+  Run run(uint64_t from, uint64_t to) const;
 
   // The drainer's side.
 

@@ -7,9 +7,9 @@
 #include <set>
 #include <tuple>
 
+#include "weir/pipeline/record/ring_file.h"
 #include "weir/store/sqlite/event_table.h"
 #include "weir/store/sqlite/sqlite_event_store.h"
-#include "weir/telemetry/event_ring.h"
 
 namespace weir::app::sim {
 
@@ -20,10 +20,9 @@ Result<std::vector<Record>> read_records(size_t replica, int loops, io::Disk& di
   std::string directory(kDataDirectory);
   for (int k = 0; k < loops; ++k) {
     std::string path = fmt::format("{}/events/ring-{}", directory, k);
-    TRY(auto file,
-        disk.map_file(path, telemetry::EventRing::kHeaderBytes + telemetry::EventRing::kSlotBytes));
-    TRY(auto ring, telemetry::EventRing::open(file->bytes()));
-    if (uint64_t left = ring.next() - ring.drained(); left > 0)
+    TRY(auto opened, pipeline::open_ring(
+                         disk, path, telemetry::EventRing::kHeaderBytes + telemetry::EventRing::kSlotBytes));
+    if (uint64_t left = opened.ring.next() - opened.ring.drained(); left > 0)
       return fail_internal(ErrorCode::kIo, fmt::format("{} holds {} events that are not stored", path, left));
   }
   Database::Options options{.path = directory + "/events.db", .vfs = disk.sqlite_vfs()};

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,6 +31,20 @@ int sync_directory_of(const std::string& path) {
   return fd && ::fsync(fd.get()) == 0 ? 0 : errno;
 }
 
+// Zeros over a new file's blocks: the first store into one that was only set aside waits for the file system,
+// up to 30 ms were seen (ext4). In large parts: the page cache keeps large pages then, and a store faults
+// once in some hundred kilobytes.
+int write_zeros(int fd, size_t bytes) {
+  const std::string zeros(std::min<size_t>(bytes, 1 << 20), '\0');
+  for (size_t at = 0; at < bytes;) {
+    ssize_t n = ::pwrite(fd, zeros.data(), std::min(zeros.size(), bytes - at), static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    at += static_cast<size_t>(n);
+  }
+  return 0;
+}
+
 class MappedRegion final : public MappedFile {
  public:
   MappedRegion(Fd fd, std::string path, std::span<std::byte> bytes)
@@ -39,6 +54,19 @@ class MappedRegion final : public MappedFile {
   // Pages dirtied through the mapping belong to the file: fdatasync writes them too.
   Result<void> sync() override {
     if (::fdatasync(fd_.get()) != 0) return io_error("sync", path_, errno);
+    return {};
+  }
+  // One call that writes and syncs just this part: a third of the CPU time of storing into the mapping and
+  // fdatasync, which write-protects pages and faults them in again (0.2 ms against 0.6 for 300 KB).
+  Result<void> write(size_t at, std::span<const std::byte> from) override {
+    while (!from.empty()) {
+      ::iovec part{const_cast<std::byte*>(from.data()), from.size()};
+      ssize_t n = ::pwritev2(fd_.get(), &part, 1, static_cast<off_t>(at), RWF_DSYNC);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return io_error("write", path_, errno);
+      at += static_cast<size_t>(n);
+      from = from.subspan(static_cast<size_t>(n));
+    }
     return {};
   }
 
@@ -147,13 +175,14 @@ Result<std::unique_ptr<MappedFile>> FileDisk::map_file(const std::string& path, 
   if (::fstat(fd.get(), &info) != 0) return io_error("stat", path, errno);
   if (info.st_size == 0) {
     // Its blocks are taken now: a store into a hole of a full disk would be SIGBUS.
-    if (int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); error != 0) {
+    int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes));
+    if (error == 0 && ::fsync(fd.get()) != 0) error = errno;
+    if (error == 0) error = write_zeros(fd.get(), bytes);  // after the sync: it holds zeros either way
+    if (error != 0) {
       ::unlink(path.c_str());
       return io_error("make", path, error);
     }
-    if (::fsync(fd.get()) != 0) return io_error("sync", path, errno);
-    if (int error = sync_directory_of(path); error != 0)
-      return io_error("sync the directory of", path, error);
+    if (error = sync_directory_of(path); error != 0) return io_error("sync the directory of", path, error);
   } else {
     bytes = static_cast<size_t>(info.st_size);
   }

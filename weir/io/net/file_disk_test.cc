@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 
 #include "weir/io/net/file_log.h"
@@ -74,6 +75,28 @@ TEST_F(FileDiskTest, TellsWhatAFileIs) {
   EXPECT_FALSE(directory.executable);
   ASSERT_TRUE(disk_.write_file(path("program"), "##", 0644));
   EXPECT_NE(disk_.stat(path("program")).value(), program) << "a rewritten file is seen to be another";
+}
+
+TEST_F(FileDiskTest, AMappedFileHoldsWhatWasStoredAndWhatWasWritten) {
+  constexpr size_t kBytes = 3 << 20;
+  {
+    auto file = disk_.map_file(path("ring"), kBytes).value();
+    ASSERT_EQ(file->bytes().size(), kBytes);
+    EXPECT_TRUE(std::ranges::all_of(file->bytes(), [](std::byte b) { return b == std::byte{0}; }));
+    EXPECT_FALSE(disk_.map_file(path("ring"), kBytes)) << "one holds it";
+    file->bytes()[0] = std::byte{'s'};
+    std::string text = long_text(100'000);
+    ASSERT_TRUE(file->write(2'000'000, std::as_bytes(std::span(text))));
+    EXPECT_EQ(std::memcmp(&file->bytes()[2'000'000], text.data(), text.size()), 0);
+    ASSERT_TRUE(file->write(kBytes - 1, std::as_bytes(std::span("e", 1))));
+    EXPECT_TRUE(file->write(0, {}));
+    ASSERT_TRUE(file->sync());
+  }
+  auto file = disk_.map_file(path("ring"), 10).value();
+  ASSERT_EQ(file->bytes().size(), kBytes) << "it keeps its size";
+  EXPECT_EQ(file->bytes()[0], std::byte{'s'});
+  EXPECT_EQ(file->bytes()[kBytes - 1], std::byte{'e'});
+  EXPECT_EQ(content("ring").substr(2'000'000, 100'000), long_text(100'000));
 }
 
 TEST_F(FileDiskTest, MakesAndRemovesTrees) {

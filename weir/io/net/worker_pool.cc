@@ -1,9 +1,23 @@
 #include "weir/io/net/worker_pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 namespace weir::io::net {
+namespace {
+
+constexpr int kNice = 5;
+
+// Calling thread: an ordinary one, whatever the loops are, and behind them.
+void stand_back() {
+  sched_param none{};
+  if (::sched_getscheduler(0) != SCHED_OTHER) ::sched_setscheduler(0, SCHED_OTHER, &none);
+  ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + kNice);
+}
+
+}  // namespace
 
 void WorkerPool::submit(std::move_only_function<void()> job) {
   std::lock_guard lock(mutex_);
@@ -21,6 +35,7 @@ void WorkerPool::submit(std::move_only_function<void()> job) {
 }
 
 void WorkerPool::work() {
+  stand_back();
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;

@@ -264,6 +264,19 @@ TEST(SimDisk, WhatWasSyncedSurvivesEveryPowerCut) {
   }
 }
 
+TEST(SimDisk, WhatWasWrittenToAMappedFileIsThereAfterACut) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    Rig rig(seed);
+    auto ring = rig.process->map_file("/ring", 8 * kSector).value();
+    std::string text(2 * kSector, 'w');
+    ASSERT_TRUE(ring->write(3 * kSector, std::as_bytes(std::span(text))));
+    fill(*ring, 0, kSector, 'n');  // and a store that nobody synced
+    rig.cut();
+    EXPECT_EQ(rig.content("/ring").substr(3 * kSector, 2 * kSector), text);
+    EXPECT_FALSE(ring->write(0, std::as_bytes(std::span(text)))) << "its process is dead";
+  }
+}
+
 // Each fate of a sector is met: kept, lost, torn either way, garbage.
 TEST(SimDisk, AnUnsyncedSectorMayBeKeptLostTornOrGarbage) {
   int kept = 0, lost = 0, front_new = 0, back_new = 0, garbage = 0;

@@ -22,6 +22,13 @@ Result<void> SimMapping::sync() {
   return {};
 }
 
+// The real one brings no other part to the device; nobody who writes stores besides.
+Result<void> SimMapping::write(size_t at, std::span<const std::byte> from) {
+  if (attached()) disk_.changing();
+  if (attached()) std::memmove(memory_->data() + at, from.data(), from.size());
+  return sync();
+}
+
 SimLog::SimLog(SimDisk& disk, std::string path, size_t buffer_bytes_max)
     : disk_(disk), path_(std::move(path)), bytes_max_(buffer_bytes_max) {}
 

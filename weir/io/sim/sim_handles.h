@@ -16,6 +16,7 @@ class SimMapping final : public MappedFile, public DiskHandle {
   ~SimMapping() override;
   std::span<std::byte> bytes() override { return *memory_; }
   Result<void> sync() override;
+  Result<void> write(size_t at, std::span<const std::byte> from) override;
 
  private:
   void on_detach() override { file_->detach_mapping(); }

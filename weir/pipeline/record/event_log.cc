@@ -59,32 +59,25 @@ EventMetrics register_event_metrics(telemetry::Registry& r) {
 Result<std::unique_ptr<EventLog>> EventLog::open(io::Loop& loop, const std::string& path,
                                                  const EventSettings& settings, telemetry::Registry& registry,
                                                  const EventMetrics& metrics, GroupSync::Say say) {
-  TRY(auto file, loop.disk().map_file(path, static_cast<size_t>(settings.ring_bytes)));
-  auto log = make(loop, std::move(file), settings, registry, metrics, std::move(say));
-  if (!log) return fail_internal(ErrorCode::kIo, path + ": " + log.error().message);
-  return log;
+  TRY(RingFile file, open_ring(loop.disk(), path, static_cast<size_t>(settings.ring_bytes)));
+  return std::make_unique<EventLog>(loop, std::move(file), settings, registry, metrics, std::move(say));
 }
 
-Result<std::unique_ptr<EventLog>> EventLog::make(io::Loop& loop, std::unique_ptr<io::MappedFile> file,
-                                                 const EventSettings& settings, telemetry::Registry& registry,
-                                                 const EventMetrics& metrics, GroupSync::Say say) {
-  TRY(auto ring, EventRing::open(file->bytes()));
-  TRY_VOID(file->sync());  // its header, before the first event
-  std::unique_ptr<EventLog> log(
-      new EventLog(loop, std::move(file), std::move(ring), registry.add_shard(), metrics, std::move(say)));
-  log->set_settings(settings);
-  return log;
+EventLog::EventLog(io::Loop& loop, RingFile file, const EventSettings& settings,
+                   telemetry::Registry& registry, const EventMetrics& metrics, GroupSync::Say say)
+    : EventLog(loop, std::move(file), registry.add_shard(), metrics, std::move(say)) {
+  set_settings(settings);
 }
 
-EventLog::EventLog(io::Loop& loop, std::unique_ptr<io::MappedFile> file, EventRing ring,
-                   telemetry::Shard& shard, const EventMetrics& metrics, GroupSync::Say say)
+EventLog::EventLog(io::Loop& loop, RingFile file, telemetry::Shard& shard, const EventMetrics& metrics,
+                   GroupSync::Say say)
     : loop_(loop),
       file_(std::move(file)),
-      ring_(std::move(ring)),
+      ring_(file_.ring),
       written_{shard.series(metrics.written, {"usage"}), shard.series(metrics.written, {"telemetry"})},
       dropped_{shard.series(metrics.dropped, {"usage"}), shard.series(metrics.dropped, {"telemetry"})},
-      sync_(loop, *file_, ring_, {shard.series(metrics.sync, {}), shard.series(metrics.sync_errors, {})},
-            std::move(say)) {
+      sync_(loop, *file_.saved, ring_,
+            {shard.series(metrics.sync, {}), shard.series(metrics.sync_errors, {})}, std::move(say)) {
   shard.series(metrics.places, {}).set(static_cast<double>(ring_.slots()));
 }
 

@@ -15,6 +15,7 @@
 #include "weir/exchange/exchange.h"
 #include "weir/io/loop.h"
 #include "weir/pipeline/record/group_sync.h"
+#include "weir/pipeline/record/ring_file.h"
 #include "weir/telemetry/event_ring.h"
 #include "weir/telemetry/metrics.h"
 
@@ -33,18 +34,18 @@ EventMetrics register_event_metrics(telemetry::Registry& registry);
 
 class EventLog {
  public:
-  /// Opens the ring in the file at `path`, or makes it `settings.ring_bytes` large. Blocks. Errors: kIo.
+  /// Opens the ring in the files at `path` (ring_file.h), or makes it `settings.ring_bytes` large. Blocks.
+  /// Errors: kIo.
   static Result<std::unique_ptr<EventLog>> open(io::Loop& loop, const std::string& path,
                                                 const EventSettings& settings, telemetry::Registry& registry,
                                                 const EventMetrics& metrics, GroupSync::Say say);
-  /// The same on a file that is open already.
-  static Result<std::unique_ptr<EventLog>> make(io::Loop& loop, std::unique_ptr<io::MappedFile> file,
-                                                const EventSettings& settings, telemetry::Registry& registry,
-                                                const EventMetrics& metrics, GroupSync::Say say);
+  /// On a ring that is open already.
+  EventLog(io::Loop& loop, RingFile file, const EventSettings& settings, telemetry::Registry& registry,
+           const EventMetrics& metrics, GroupSync::Say say);
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
-  telemetry::EventRing& ring() { return ring_; }
+  telemetry::EventRing& ring() { return file_.ring; }
   /// Of the settings, what may change while it runs: acknowledge, when_full, sync.
   void set_settings(const EventSettings& settings);
 
@@ -69,13 +70,13 @@ class EventLog {
       return c == telemetry::EventClass::kUsage ? usage : telemetry;
     }
   };
-  EventLog(io::Loop& loop, std::unique_ptr<io::MappedFile> file, telemetry::EventRing ring,
-           telemetry::Shard& shard, const EventMetrics& metrics, GroupSync::Say say);
+  EventLog(io::Loop& loop, RingFile file, telemetry::Shard& shard, const EventMetrics& metrics,
+           GroupSync::Say say);
   uint64_t write(const telemetry::Event& event);
 
   io::Loop& loop_;
-  std::unique_ptr<io::MappedFile> file_;
-  telemetry::EventRing ring_;
+  RingFile file_;
+  telemetry::EventRing& ring_;
   ByClass written_, dropped_;
   GroupSync sync_;
   bool refuse_ = true;

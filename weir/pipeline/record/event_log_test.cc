@@ -29,11 +29,12 @@ constexpr Event kTelemetryEvent{.event_class = EventClass::kTelemetry};
 
 struct World {
   World(io::Loop& loop, size_t slots, EventSettings s) {
-    auto made = std::make_unique<TestFile>(slots);
-    file = made.get();
-    auto opened = EventLog::make(loop, std::move(made), s, registry, metrics, [](bool, std::string_view) {});
-    WEIR_ASSERT(opened);
-    log = *std::move(opened);
+    auto saved = std::make_unique<TestFile>(slots);
+    file = saved.get();
+    auto ring = make_ring(std::make_unique<TestFile>(slots), std::move(saved));
+    WEIR_ASSERT(ring);
+    log = std::make_unique<EventLog>(loop, *std::move(ring), s, registry, metrics,
+                                     [](bool, std::string_view) {});
   }
   // A whole request.
   RecordPlace request(const Event& event) {
@@ -164,15 +165,13 @@ TEST(EventLog, AcknowledgedByTheDiskUsageWaitsForIt) {
   });
 }
 
-TEST(EventLog, AFileOfSomethingElseIsAnError) {
-  run([](io::Loop& loop) -> Task<void> {
-    auto file = std::make_unique<TestFile>(4);
-    std::memset(file->bytes().data(), 'x', 100);
-    telemetry::Registry registry;
-    EventMetrics metrics = register_event_metrics(registry);
-    EXPECT_FALSE(EventLog::make(loop, std::move(file), {}, registry, metrics, {}));
-    co_return;
-  });
+TEST(RingFile, RefusesFilesOfSomethingElse) {
+  for (bool of_memory : {true, false}) {
+    auto memory = std::make_unique<TestFile>(4), saved = std::make_unique<TestFile>(4);
+    std::memset((of_memory ? memory : saved)->bytes().data(), 'x', 100);
+    EXPECT_FALSE(make_ring(std::move(memory), std::move(saved)));
+  }
+  EXPECT_FALSE(make_ring(std::make_unique<TestFile>(4), std::make_unique<TestFile>(5)));
 }
 
 // ------------------------------------------------------------------------------ what is written

@@ -14,9 +14,14 @@ constexpr Duration kWaitMax = seconds(10);
 
 }  // namespace
 
-GroupSync::GroupSync(io::Loop& loop, io::MappedFile& file, telemetry::EventRing& ring, Metrics metrics,
+GroupSync::GroupSync(io::Loop& loop, io::MappedFile& saved, telemetry::EventRing& ring, Metrics metrics,
                      Say say)
-    : loop_(loop), file_(file), ring_(ring), metrics_(metrics), say_(std::move(say)), synced_(ring.next()) {}
+    : loop_(loop),
+      saved_(saved),
+      ring_(ring),
+      metrics_(metrics),
+      say_(std::move(say)),
+      synced_(ring.next()) {}
 
 GroupSync::~GroupSync() {
   WEIR_ASSERT(tasks_.running() == 0);
@@ -36,21 +41,32 @@ io::Task<void> GroupSync::sync() {
   disarm();
   running_ = true;
   wanted_ = awaited_ = false;
-  uint64_t covered = ring_.next();
+  uint64_t covered = ring_.next(), from = std::max(synced_, ring_.drained());
   MonoTime began = loop_.now();
   Result<void> done;
-  if (!WEIR_MUTATE(kSkippedSync)) done = co_await io::offload(loop_, [&file = file_] { return file.sync(); });
+  if (!WEIR_MUTATE(kSkippedSync))
+    done = co_await io::offload(loop_, [this, from, covered] { return save(from, covered); });
   running_ = false;
   metrics_.seconds.record(to_seconds(loop_.now() - began));
   if (done) synced_ = covered;
   settle(done);
 }
 
+// On a worker. The store may have an event meanwhile and the loop its slot: then it is copied torn, and
+// nobody will ask for it.
+Result<void> GroupSync::save(uint64_t from, uint64_t to) {
+  while (from < to) {
+    telemetry::EventRing::Run run = ring_.run(from, to);
+    TRY_VOID(saved_.write(run.at, run.bytes));
+    from += run.events;
+  }
+  return {};
+}
+
 void GroupSync::settle(const Result<void>& done) {
   if (!done) {
     ++failures_;
     metrics_.errors.add();
-    ring_.touch();
     wanted_ = true;
     if (trouble_.empty()) say_(true, fmt::format("events can not be synced: {}", done.error().message));
     trouble_ = done.error().message;

@@ -4,8 +4,9 @@
 // How long an event waits for a sync to begin: at most `delay` (within the timer wheel's tick), or not at all
 // where somebody waits for it; what comes while one runs is covered by the next.
 //
-// A sync that fails is tried again every second. Linux forgets after the first error which pages it could not
-// write, so the ring is touched before: the next sync writes all of it again.
+// A sync copies what is new in the ring into the ring's saved file (ring_file.h), except what the store has
+// already. One that fails is tried again every second, from its begin: Linux forgets after the first error
+// which pages it could not write.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,8 @@ class GroupSync final : public exchange::Receipt, io::Timer {
   /// Sentences for the operator's log: when syncs begin to fail, when they work again.
   using Say = std::function<void(bool bad, std::string_view sentence)>;
 
-  /// `file` is the ring's; both outlive this.
-  GroupSync(io::Loop& loop, io::MappedFile& file, telemetry::EventRing& ring, Metrics metrics, Say say);
+  /// `saved` is the ring's; both outlive this.
+  GroupSync(io::Loop& loop, io::MappedFile& saved, telemetry::EventRing& ring, Metrics metrics, Say say);
   ~GroupSync();  // Requires: nothing under way (never used, or finish() ended)
 
   void set_delay(Duration delay) { delay_ = delay; }
@@ -52,10 +53,11 @@ class GroupSync final : public exchange::Receipt, io::Timer {
   void on_timer() override { begin(); }
   void begin() { tasks_.start(sync()); }
   io::Task<void> sync();
+  Result<void> save(uint64_t from, uint64_t to);
   void settle(const Result<void>& done);
 
   io::Loop& loop_;
-  io::MappedFile& file_;
+  io::MappedFile& saved_;
   telemetry::EventRing& ring_;
   Metrics metrics_;
   Say say_;

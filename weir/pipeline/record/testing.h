@@ -1,6 +1,7 @@
-// For tests of the durable record: a mapped file in memory whose syncs can be held and made to fail.
+// For tests of the durable record: a mapped file in memory whose writes can be held and made to fail.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <span>
@@ -16,7 +17,9 @@ class TestFile final : public io::MappedFile {
   explicit TestFile(size_t slots)
       : words_((telemetry::EventRing::kHeaderBytes + slots * telemetry::EventRing::kSlotBytes) / 8) {}
   std::span<std::byte> bytes() override { return std::as_writable_bytes(std::span(words_)); }
-  Result<void> sync() override {
+  Result<void> sync() override { return {}; }
+  Result<void> write(size_t at, std::span<const std::byte> from) override {
+    std::ranges::copy(from, bytes().begin() + static_cast<ptrdiff_t>(at));
     ++syncs;
     syncs.notify_all();
     held.wait(true);
