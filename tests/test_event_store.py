@@ -213,9 +213,9 @@ def test_fewer_cores_leave_no_ring_behind(binary, gateway):
     ids += [id_of(weir.chat()) for _ in range(50)]
     weir.kill()
     rings = data_of(weir) / "events"
-    assert {p.name for p in rings.iterdir()} == {"ring-0", "ring-1"}
+    assert {p.name for p in rings.iterdir()} == {"ring-0", "ring-0.saved", "ring-1", "ring-1.saved"}
     weir = restarted(gateway, weir, {"server": {"cores": 1}})
-    eventually(lambda: {p.name for p in rings.iterdir()} == {"ring-0"}, "the ring of the second core is still there")
+    eventually(lambda: {p.name for p in rings.iterdir()} == {"ring-0", "ring-0.saved"}, "the ring of the second core is still there")
     all_stored(binary, weir, ids)
     assert weir.stop() == 0
     weir = restarted(gateway, weir, {"server": {"cores": 2}})

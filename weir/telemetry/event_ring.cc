@@ -35,6 +35,7 @@ struct Header {
 constexpr size_t kHeaderChecked = offsetof(Header, crc);
 
 // A slot's parts after its sequence number.
+constexpr size_t kPrefetchedBytes = 320;  // as long as events usually are
 constexpr size_t kCrcAt = 8, kLengthAt = 12, kBytesAt = 24;
 static_assert(kBytesAt + kEventBytesMax == EventRing::kSlotBytes);
 
@@ -182,6 +183,10 @@ uint64_t EventRing::append(const Event& event) {
   std::memcpy(at + kLengthAt, &length, sizeof length);
   number.store(sequence, std::memory_order_release);
   next_.store(sequence + 1, std::memory_order_release);
+  // The next slot was last used a whole ring ago.
+  const std::byte* coming = slot(sequence + 1);
+  for (size_t line = 0; line < kPrefetchedBytes; line += 64)
+    __builtin_prefetch(coming + line, 1);
   return sequence;
 }
 

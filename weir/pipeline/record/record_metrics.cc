@@ -2,6 +2,8 @@
 
 #include <array>
 #include <charconv>
+#include <tuple>
+#include <utility>
 
 namespace weir::pipeline {
 
@@ -51,18 +53,32 @@ RecordCells::RecordCells(telemetry::Registry& registry, const RecordMetrics& met
       in_flight_(shard_.series(metrics.in_flight, {})),
       log_dropped_(shard_.series(metrics.log_dropped, {})) {}
 
+RecordCells::Route& RecordCells::route_of(std::string_view operation, std::string_view provider,
+                                          std::string_view model) {
+  size_t at = 0;
+  for (std::string_view part : {operation, provider, model})
+    at = 31 * at + part.size() + (part.empty() ? 0 : static_cast<unsigned char>(part.back()));
+  Route& route = routes_[at % routes_.size()];
+  if (route.model != model || route.provider != provider || route.operation != operation)
+    route = {.operation{operation}, .provider{provider}, .model{model}};
+  return route;
+}
+
 void RecordCells::record(const exchange::Exchange& e, MonoTime end) {
   in_flight_.add(-1);
-  std::string_view operation = e.operation_name();
-  std::string_view provider = e.outcome.provider;
-  std::string_view model = e.route.model;
+  std::string_view operation = e.operation_name(), provider = e.outcome.provider, model = e.route.model;
+  Route& route = route_of(operation, provider, model);
 
   bool left = e.outcome.cancelled == io::CancelReason::kClientLeft;
-  std::array<char, 8> digits;
   int status = left ? 499 : e.outcome.status;
-  auto digits_end = std::to_chars(digits.data(), digits.data() + digits.size(), status).ptr;
-  std::string_view status_text(digits.data(), static_cast<size_t>(digits_end - digits.data()));
-  shard_.series(metrics_.requests, {operation, provider, model, status_text}).add();
+  if (route.status != status) {
+    std::array<char, 8> digits;
+    auto digits_end = std::to_chars(digits.data(), digits.data() + digits.size(), status).ptr;
+    std::string_view status_text(digits.data(), static_cast<size_t>(digits_end - digits.data()));
+    route.requests = shard_.series(metrics_.requests, {operation, provider, model, status_text});
+    route.status = status;
+  }
+  route.requests.add();
 
   if (e.outcome.error || left) {
     std::string_view reason = "client_left";
@@ -73,23 +89,27 @@ void RecordCells::record(const exchange::Exchange& e, MonoTime end) {
   }
   if (e.outcome.attempts == 0) return;  // refused before any model server was asked
 
-  auto [duration, first_token] =
-      shard_.series_of({operation, provider, model}, metrics_.duration, metrics_.first_token);
-  duration.record(to_seconds(end - e.timeline.received));
+  if (!std::exchange(route.asked, true))
+    std::tie(route.duration, route.first_token) =
+        shard_.series_of({operation, provider, model}, metrics_.duration, metrics_.first_token);
+  route.duration.record(to_seconds(end - e.timeline.received));
   if (e.timeline.first_token.ns != 0)
-    first_token.record(to_seconds(e.timeline.first_token - e.timeline.received));
+    route.first_token.record(to_seconds(e.timeline.first_token - e.timeline.received));
 
-  auto count = [&](telemetry::Family<telemetry::Counter> family, const std::optional<int64_t>& tokens) {
-    if (tokens && *tokens > 0)
-      shard_.series(family, {operation, provider, model}).add(static_cast<double>(*tokens));
+  auto count = [&](std::optional<telemetry::Counter>& series, telemetry::Family<telemetry::Counter> family,
+                   const std::optional<int64_t>& tokens) {
+    if (!tokens || *tokens <= 0) return;
+    if (!series) series = shard_.series(family, {operation, provider, model});
+    series->add(static_cast<double>(*tokens));
   };
-  count(metrics_.input_tokens, e.usage.input_tokens);
-  count(metrics_.output_tokens, e.usage.output_tokens);
-  count(metrics_.cached_input_tokens, e.usage.cached_input_tokens);
-  count(metrics_.reasoning_tokens, e.usage.reasoning_tokens);
-  if (e.cost.nanodollars && *e.cost.nanodollars > 0)
-    shard_.series(metrics_.cost, {operation, provider, model})
-        .add(static_cast<double>(*e.cost.nanodollars) / 1e9);
+  count(route.input_tokens, metrics_.input_tokens, e.usage.input_tokens);
+  count(route.output_tokens, metrics_.output_tokens, e.usage.output_tokens);
+  count(route.cached_input_tokens, metrics_.cached_input_tokens, e.usage.cached_input_tokens);
+  count(route.reasoning_tokens, metrics_.reasoning_tokens, e.usage.reasoning_tokens);
+  if (e.cost.nanodollars && *e.cost.nanodollars > 0) {
+    if (!route.cost) route.cost = shard_.series(metrics_.cost, {operation, provider, model});
+    route.cost->add(static_cast<double>(*e.cost.nanodollars) / 1e9);
+  }
   if (e.cost.unpriced) shard_.series(metrics_.unpriced, {operation, provider, model}).add();
   bool metered = e.operation != exchange::Operation::kCountTokens &&
                  (!e.pass || by_model(e.pass->api));  // a list of files uses no tokens

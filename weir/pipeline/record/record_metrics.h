@@ -2,7 +2,9 @@
 // in docs/metrics.md; the label `model` is the configured name a request was routed to, empty before routing.
 #pragma once
 
-#include <string_view>
+#include <array>
+#include <optional>
+#include <string>
 
 #include "weir/exchange/exchange.h"
 #include "weir/telemetry/metrics.h"
@@ -44,11 +46,25 @@ class RecordCells {
   }
 
  private:
+  // The series of one route, as far as they were wanted. Kept, because looking each of them up for each
+  // request cost more than all the counting; an entry gives way to the next route that falls on it.
+  struct Route {
+    std::string operation, provider, model;
+    int status = 0;  // that `requests` is of
+    telemetry::Counter requests;
+    telemetry::Histogram duration, first_token;
+    std::optional<telemetry::Counter> input_tokens, output_tokens, cached_input_tokens, reasoning_tokens,
+        cost;
+    bool asked = false;  // duration and first_token are there
+  };
+  Route& route_of(std::string_view operation, std::string_view provider, std::string_view model);
+
   telemetry::Shard& shard_;
   const RecordMetrics metrics_;
   telemetry::Gauge in_flight_;
   telemetry::Counter log_dropped_;
   uint64_t log_dropped_seen_ = 0;
+  std::array<Route, 64> routes_;
 };
 
 }  // namespace weir::pipeline

@@ -1,7 +1,8 @@
 #include "weir/pipeline/record/recorder.h"
 
-#include <array>
+#include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "weir/base/json_write.h"
 #include "weir/base/time_text.h"
@@ -12,29 +13,62 @@ namespace {
 
 using exchange::Exchange;
 
-// The line is written by hand: with the general JSON writer it was a quarter of a request's instructions
-// (callgrind). Keys are literals and need no escaping; values that a caller can influence do.
+// The line is written by hand, into room that is there: with the general JSON writer it was a quarter of a
+// request's instructions, with a string that looks at its capacity at each piece still 300 ns (callgrind,
+// bench/micro/record_bench). Keys are literals and need no escaping; values that a caller can influence do.
 class Line {
  public:
-  explicit Line(std::string& out) : out_(out) {}
-  void text(std::string_view key_with_quotes, std::string_view value) {
-    out_.append(key_with_quotes);
-    json::append_quoted(out_, value);
+  /// Writes over `room`, which grows as it must and keeps its size.
+  explicit Line(std::string& room) : room_(room), at_(room.data()), end_(at_ + room.size()) {}
+
+  [[gnu::always_inline]] void literal(std::string_view text) { plain_bytes(text, 0); }
+  [[gnu::always_inline]] void text(std::string_view key_with_quotes, std::string_view value) {
+    plain_bytes(key_with_quotes, 0);
+    quoted(value);
   }
-  void plain(std::string_view key_with_quotes, std::string_view value) {  // ours: nothing to escape
-    out_.append(key_with_quotes).append("\"").append(value).append("\"");
+  [[gnu::always_inline]] void plain(std::string_view key_with_quotes,
+                                    std::string_view value) {  // ours: nothing to escape
+    plain_bytes(key_with_quotes, value.size() + 2);
+    *at_++ = '"';
+    std::memcpy(at_, value.data(), value.size());
+    at_ += value.size();
+    *at_++ = '"';
   }
-  void number(std::string_view key_with_quotes, int64_t value) {
-    std::array<char, 24> digits;
-    auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    out_.append(key_with_quotes).append(digits.data(), static_cast<size_t>(end - digits.data()));
+  [[gnu::always_inline]] void number(std::string_view key_with_quotes, int64_t value) {
+    plain_bytes(key_with_quotes, kDigitsMax);
+    at_ = std::to_chars(at_, at_ + kDigitsMax, value).ptr;
   }
   void phase(std::string_view key_with_quotes, MonoTime from, MonoTime at) {
     if (at.ns != 0) number(key_with_quotes, (at - from).count() / 1000);
   }
+  std::string_view done() const { return {room_.data(), static_cast<size_t>(at_ - room_.data())}; }
 
  private:
-  std::string& out_;
+  static constexpr size_t kDigitsMax = 20;
+
+  // `text`, and there is room for `more` after it.
+  [[gnu::always_inline]] void plain_bytes(std::string_view text, size_t more) {
+    if (static_cast<size_t>(end_ - at_) < text.size() + more) [[unlikely]]
+      grow(text.size() + more);
+    std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+  }
+  void quoted(std::string_view value) {
+    escaped_.clear();
+    json::append_quoted(escaped_, value);
+    plain_bytes(escaped_, 0);
+  }
+  void grow(size_t bytes) {
+    auto used = static_cast<size_t>(at_ - room_.data());
+    room_.resize(std::max(used + bytes, 2 * room_.size()));
+    at_ = room_.data() + used;
+    end_ = room_.data() + room_.size();
+  }
+
+  std::string& room_;
+  char* at_;
+  char* end_;
+  std::string escaped_;
 };
 
 }  // namespace
@@ -70,7 +104,6 @@ void Recorder::log(const Exchange& e, MonoTime end, WallTime wall_end) {
   const exchange::Timeline& t = e.timeline;
   bool failed = e.outcome.error.has_value();
   bool left = e.outcome.cancelled == io::CancelReason::kClientLeft;
-  line_.clear();
   Line l(line_);
   l.plain(R"({"time":)", now_.rfc3339(wall_end));
   l.plain(R"(,"level":)", failed && !left ? "warn" : "info");
@@ -84,7 +117,10 @@ void Recorder::log(const Exchange& e, MonoTime end, WallTime wall_end) {
     l.text(R"(,"provider_model":)", e.outcome.provider_model);
   }
   l.number(R"(,"status":)", left ? 499 : e.outcome.status);
-  line_ += e.request.stream ? R"(,"stream":true)" : R"(,"stream":false)";
+  if (e.request.stream)
+    l.literal(R"(,"stream":true)");
+  else
+    l.literal(R"(,"stream":false)");
   l.phase(R"(,"parsed_us":)", t.received, t.parsed);
   l.phase(R"(,"first_byte_us":)", t.received, t.first_byte);
   l.phase(R"(,"first_token_us":)", t.received, t.first_token);
@@ -105,8 +141,8 @@ void Recorder::log(const Exchange& e, MonoTime end, WallTime wall_end) {
     if (!error.reason.empty()) l.text(R"(,"reason":)", error.reason);
     l.text(R"(,"detail":)", error.message);
   }
-  line_ += "}\n";
-  cells_.set_log_dropped(line_sink_(line_));
+  l.literal("}\n");
+  cells_.set_log_dropped(line_sink_(l.done()));
 }
 
 }  // namespace weir::pipeline
