@@ -104,7 +104,7 @@ void Recorder::log(const Exchange& e, MonoTime end, WallTime wall_end) {
   const exchange::Timeline& t = e.timeline;
   bool failed = e.outcome.error.has_value();
   bool left = e.outcome.cancelled == io::CancelReason::kClientLeft;
-  Line l(line_);
+  Line l(line_room_);
   l.plain(R"({"time":)", now_.rfc3339(wall_end));
   l.plain(R"(,"level":)", failed && !left ? "warn" : "info");
   l.plain(R"(,"message":"request","request_id":)", e.id);
@@ -129,7 +129,7 @@ void Recorder::log(const Exchange& e, MonoTime end, WallTime wall_end) {
   if (e.usage.output_tokens) l.number(R"(,"output_tokens":)", *e.usage.output_tokens);
   if (e.usage.cached_input_tokens) l.number(R"(,"cached_input_tokens":)", *e.usage.cached_input_tokens);
   if (e.cost.nanodollars) l.number(R"(,"cost_nanodollars":)", *e.cost.nanodollars);
-  if (e.cost.unpriced) line_ += R"(,"unpriced":true)";
+  if (e.cost.unpriced) l.literal(R"(,"unpriced":true)");
   l.number(R"(,"request_bytes":)", static_cast<int64_t>(e.request.body_bytes));
   if (e.outcome.attempts > 1) l.number(R"(,"attempts":)", e.outcome.attempts);
   if (e.outcome.streamed) l.number(R"(,"events":)", static_cast<int64_t>(e.outcome.events));

@@ -36,7 +36,7 @@ class Recorder final : public RecordSink {
   RecordCells cells_;
   LineSink line_sink_;
   EventLog* events_;
-  std::string line_;  // room for one
+  std::string line_room_;
   TimeText now_;
   bool log_requests_ = true;
 };
