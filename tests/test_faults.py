@@ -293,7 +293,7 @@ def test_upstream_that_accepts_and_closes(gateway, upstream):
 
 def test_upstream_that_reads_and_closes(gateway, upstream):
     server = upstream(lambda connection, _: None)
-    refused(gateway(at(server)).chat(), 502, "closed_before_answer")
+    refused(gateway({**at(server), "retries": {"max": 0}}).chat(), 502, "closed_before_answer")
     assert len(server.requests) == 1  # on a fresh connection the request is not sent twice
 
 
@@ -400,7 +400,8 @@ def test_second_target_answers_when_the_first_is_busy_or_broken(gateway, mock, u
         assert answer.status == 200
         assert answer.headers["x-weir-provider"] == "second"
         assert "retry-after" not in answer.headers
-    assert len(server.requests) == 2
+    # The others get the time they asked for; each core learns of it by itself.
+    assert len(server.requests) in ((2,) if status == 500 else (1, 2))
     weir.wait_metric("weir_requests_total", 2, status="200", provider="second")
     weir.wait_metric("weir_errors_total", 0)
 
@@ -410,7 +411,8 @@ def test_last_refusal_stands_when_every_target_refuses(gateway, upstream):
         body = {"error": {"message": text, "type": "t", "param": None, "code": "c"}}
         return upstream(always(answer_bytes(body, f"{status} X")))
 
-    weir = gateway(second(refusing(500, "first words").url, refusing(429, "last words").url))
+    config = second(refusing(500, "first words").url, refusing(429, "last words").url)
+    weir = gateway({**config, "retries": {"max": 0}})
     answer = weir.chat()
     assert (answer.status, answer.error["message"]) == (429, "last words")
     assert answer.headers["x-weir-provider"] == "second"
@@ -432,11 +434,13 @@ def test_second_target_is_not_asked_about_a_bad_request(gateway, mock, upstream)
     assert mock.stats()["requests"] == before
 
 
-def test_second_target_is_not_asked_after_the_stream_began(gateway, mock, upstream):
+def test_second_target_is_not_asked_after_the_stream_began_where_it_may_not(gateway, mock, upstream):
     def answer(connection, _):
         connection.sendall(STREAM_HEAD + chunked(delta("a")))
 
-    weir = gateway(second(upstream(answer).url, mock.url))
+    config = second(upstream(answer).url, mock.url)
+    config["models"][0]["when_cut"] = "error"
+    weir = gateway(config)
     before = mock.stats()["requests"]
     failed_stream(weir.chat(stream=True).body, "stream_cut", deltas=1)
     assert mock.stats()["requests"] == before

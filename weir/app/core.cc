@@ -33,8 +33,9 @@ server::Front::Scope main_scope(const Settings& settings) {
 
 Core::Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry::Registry& registry,
            pipeline::RecordMetrics record_metrics, server::RefusalMetrics refusal_metrics,
-           std::unique_ptr<pipeline::EventLog> events, MetricsText metrics_text, Warnings warnings,
-           std::shared_ptr<store::ResponseStore> responses, const Settings& settings, int cores)
+           const upstream::FailureMetrics& failure_metrics, std::unique_ptr<pipeline::EventLog> events,
+           MetricsText metrics_text, Warnings warnings, std::shared_ptr<store::ResponseStore> responses,
+           const Settings& settings, int cores)
     : loop_(loop),
       log_(loop, std::move(log_writer), settings.log.level),
       events_(std::move(events)),
@@ -46,6 +47,7 @@ Core::Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry:
       responses_(std::move(responses)),
       cores_(cores),
       admission_(loop, registry, refusal_metrics),
+      failure_counters_(registry, failure_metrics),
       front_(loop, main_scope(settings), admission_),
       metrics_front_(loop, server::Front::Scope::kMetricsOnly, admission_),
       server_(loop, front_, server_options(settings, cores)),
@@ -58,12 +60,18 @@ void Core::move_in(std::shared_ptr<const Settings> settings, const LocalModelTab
   front_.set_scope(main_scope(*settings));
   server_.set_options(server_options(*settings, cores_));
   admission_.set_options({share_of(settings->server.limits.requests, cores_), settings->server.limits.delay});
-  CoreParts parts{loop_, parser_, recorder_, metrics_text_, warnings_, responses_};
+  CoreParts parts{loop_, parser_, recorder_, metrics_text_, warnings_, responses_, failure_counters_};
   auto house = std::make_shared<House>(parts, std::move(settings), local_models, cores_);
   front_.set_services(house);
   metrics_front_.set_services(house);
   if (house_) house_->retire();
   house_ = std::move(house);
+  if (started_ && !draining_) house_->start_checks(checks_, house_);
+}
+
+void Core::start() {
+  started_ = true;
+  house_->start_checks(checks_, house_);
 }
 
 Result<io::Address> Core::listen(const io::Address& at, const io::TlsServerOptions* tls, int backlog,
@@ -106,6 +114,7 @@ io::Task<void> Core::drain(Duration bound) {
   co_await metrics_server_.tasks().idle();
   if (events_) co_await events_->finish();
   if (house_) house_->retire();
+  co_await checks_.idle();
 }
 
 }  // namespace weir::app

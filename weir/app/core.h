@@ -21,13 +21,17 @@ class Core {
   /// `events`: nullptr when no durable record is kept.
   Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry::Registry& registry,
        pipeline::RecordMetrics record_metrics, server::RefusalMetrics refusal_metrics,
-       std::unique_ptr<pipeline::EventLog> events, MetricsText metrics_text, Warnings warnings,
-       std::shared_ptr<store::ResponseStore> responses, const Settings& settings, int cores);
+       const upstream::FailureMetrics& failure_metrics, std::unique_ptr<pipeline::EventLog> events,
+       MetricsText metrics_text, Warnings warnings, std::shared_ptr<store::ResponseStore> responses,
+       const Settings& settings, int cores);
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
   /// Serves requests from now on by this version of the configuration.
   void move_in(std::shared_ptr<const Settings> settings, const LocalModelTable& local_models);
+
+  /// Once, when all listeners are open: what goes on without requests begins. drain() ends it.
+  void start();
 
   /// Opens one address; answers with the address opened (its port, when 0 was asked for). Errors: kIo.
   Result<io::Address> listen(const io::Address& at, const io::TlsServerOptions* tls, int backlog,
@@ -56,13 +60,16 @@ class Core {
   const std::shared_ptr<store::ResponseStore> responses_;  // of all cores; nullptr: nothing is kept
   const int cores_;
   server::Admission admission_;
+  upstream::FailureCounters failure_counters_;
   server::Front front_;
   server::Front metrics_front_;
   http::Server server_;
   http::Server metrics_server_;
   std::vector<std::unique_ptr<io::Listener>> listeners_;
   std::shared_ptr<House> house_;
+  bool started_ = false;
   bool draining_ = false;
+  io::TaskGroup checks_;  // of model servers
   io::TaskGroup drain_tasks_;
 };
 

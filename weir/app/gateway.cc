@@ -44,6 +44,7 @@ Result<void> Gateway::start() {
   }
   pipeline::RecordMetrics record_metrics = pipeline::register_metrics(registry_);
   server::RefusalMetrics refusal_metrics = server::register_refusal_metrics(registry_);
+  upstream::FailureMetrics failure_metrics = upstream::register_failure_metrics(registry_);
   pipeline::EventMetrics event_metrics = pipeline::register_event_metrics(registry_);
   store::DrainerMetrics drainer_metrics = store::register_drainer_metrics(registry_);
   std::shared_ptr<store::ResponseStore> responses;
@@ -59,7 +60,7 @@ Result<void> Gateway::start() {
       TRY(events, open_events(k, event_metrics));
     }
     cores_.push_back(std::make_unique<Core>(
-        loop, std::move(log), registry_, record_metrics, refusal_metrics, std::move(events),
+        loop, std::move(log), registry_, record_metrics, refusal_metrics, failure_metrics, std::move(events),
         [this] { return metrics_text(); }, [this] { return warnings(); }, responses, settings, cores));
   }
   if (settings.events.enabled) {
@@ -83,6 +84,8 @@ Result<void> Gateway::start() {
     TRY_VOID(open(text, false));
   if (settings.metrics.enabled && settings.metrics.listen) TRY_VOID(open(*settings.metrics.listen, true));
   if (drainer_) TRY_VOID(drainer_->start());  // last: what has begun must be ended by drain()
+  for (auto& core : cores_)
+    core->start();
   return {};
 }
 

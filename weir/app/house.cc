@@ -11,7 +11,8 @@ House::House(const CoreParts& core, std::shared_ptr<const Settings> settings,
       registry_(*settings_),
       auth_(settings_->auth),
       responses_(settings_->responses.store ? core.responses : nullptr),
-      dispatcher_(make_providers(*settings_, core.loop, core.parser, local_models, cores)),
+      dispatcher_(core.loop, make_providers(*settings_, core.loop, core.parser, local_models, cores),
+                  *settings_, core.failure_counters),
       keeping_(dispatcher_, responses_, *settings_, core.parser),
       pipeline_(pipeline::make_stages(*settings_, core.record_sink, cores), keeping_) {}
 
@@ -25,6 +26,8 @@ std::vector<std::string> House::not_ready() const {
 std::vector<std::string> House::warnings() const {
   std::vector<std::string> sentences = warnings_();
   for (std::string& sentence : record_sink_.warnings())
+    sentences.push_back(std::move(sentence));
+  for (std::string& sentence : dispatcher_.warnings())
     sentences.push_back(std::move(sentence));
   return sentences;
 }

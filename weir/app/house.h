@@ -26,6 +26,7 @@ struct CoreParts {
   const MetricsText& metrics_text;
   const Warnings& warnings;
   std::shared_ptr<store::ResponseStore> responses;  // of all cores; nullptr: nothing is kept
+  upstream::FailureCounters& failure_counters;
 };
 
 class House final : public server::Services {
@@ -44,7 +45,11 @@ class House final : public server::Services {
   std::vector<std::string> warnings() const override;
   std::string metrics_text() const override { return metrics_text_(); }
 
-  /// Idle connections to model servers are closed now, the others when their calls end.
+  /// Model servers are checked from now on, in `tasks`, until retire(). `self`: this.
+  void start_checks(io::TaskGroup& tasks, const std::shared_ptr<House>& self) {
+    dispatcher_.start_checks(tasks, self);
+  }
+  /// Checks end, idle connections to model servers are closed now, the others when their calls end.
   void retire() { dispatcher_.retire(); }
 
  private:

@@ -180,12 +180,20 @@ struct TargetSettings {
   friend bool operator==(const TargetSettings&, const TargetSettings&) = default;
 };
 
+/// What becomes of a stream that breaks off when another target could go on with it.
+enum class WhenCut : uint8_t { kContinue, kError };
+
 struct ModelSettings {
   std::string name;
   std::vector<std::string> aliases;
   std::vector<TargetSettings> targets;  // in order of preference; never empty
   UpstreamTimeoutOverrides timeouts;    // over the provider's
   std::optional<int64_t> body_bytes;    // limits.body_bytes, at most server.limits.body_bytes
+  std::vector<std::string> fallbacks;   // models whose targets are asked when all of its own failed
+  std::string when_too_long;            // the model that gets what is too long for this one; empty: none
+  WhenCut when_cut = WhenCut::kContinue;
+  milliseconds hold{0};       // of a stream's beginning, in which a failure is no broken answer yet
+  std::string degraded_text;  // the answer when every target failed; empty: the error
   friend bool operator==(const ModelSettings&, const ModelSettings&) = default;
 };
 
@@ -250,12 +258,34 @@ struct EventSettings {
   friend bool operator==(const EventSettings&, const EventSettings&) = default;
 };
 
+/// Asking a target again that was asked for the same request, before its answer began.
+struct RetrySettings {
+  int64_t max = 2;                      // times, all targets together
+  int64_t budget_percent = 20;          // of the requests, on each core
+  milliseconds backoff{250};            // the longest first pause; it doubles, and its length is drawn
+  milliseconds backoff_max{4'000};      // the longest of all
+  milliseconds retry_after_max{5'000};  // a longer Retry-After is the caller's to wait for
+  friend bool operator==(const RetrySettings&, const RetrySettings&) = default;
+};
+
+/// When a target rests because it fails, while its model has another, and how it comes back.
+struct HealthSettings {
+  milliseconds check{30'000};       // between two checks of a provider; 0: none, requests find out
+  int64_t failures = 5;             // in a row that make a target rest
+  milliseconds rest{5'000};         // the first time; doubles while it fails
+  milliseconds rest_max{30'000};    //
+  milliseconds slow_start{10'000};  // until a target that is back gets its full share
+  friend bool operator==(const HealthSettings&, const HealthSettings&) = default;
+};
+
 struct Settings {
   ServerSettings server;
   AuthSettings auth;
   std::vector<ProviderSettings> providers;
   std::vector<ModelSettings> models;
   std::vector<RegistryModelSettings> registry;
+  RetrySettings retries;
+  HealthSettings health;
   LogSettings log;
   MetricsSettings metrics;
   DataSettings data;

@@ -104,6 +104,7 @@ class Parser {
     read_providers(top, settings);
     read_models(top, settings);
     read_registry(top, settings);
+    read_failing(top, settings);
     SettingsSection log = top.section("log");
     log.read_choice("level", settings.log.level);
     log.read("file", settings.log.file);
@@ -413,6 +414,12 @@ class Parser {
 
   void read_models(SettingsSection& top, Settings& settings) {
     std::set<std::string> names;  // of models and aliases: a request names one or the other
+    struct Named {
+      SettingsPlace at;
+      std::string name;
+      size_t by;
+    };
+    std::vector<Named> named;  // models that others lead to
     auto claim = [&](const SettingsPlace& at, const std::string& name) {
       if (!names.insert(name).second) reader_.problem(at, "another model or alias has this name");
     };
@@ -434,7 +441,41 @@ class Parser {
       limits.read("body_bytes", model.body_bytes);
       if (model.body_bytes && *model.body_bytes > settings.server.limits.body_bytes)
         reader_.problem(limits.at("body_bytes"), "is larger than server.limits.body_bytes");
+      for (const SettingsPlace& fallback : entry.list("fallbacks")) {
+        std::string name;
+        if (!read_text(fallback, name, is_name, kNameFault)) continue;
+        if (contains(model.fallbacks, name)) reader_.problem(fallback, "is in this list twice");
+        named.push_back({fallback, name, settings.models.size() - 1});
+        model.fallbacks.push_back(std::move(name));
+      }
+      if (read_name(entry, "when_too_long", model.when_too_long))
+        named.push_back({entry.at("when_too_long"), model.when_too_long, settings.models.size() - 1});
+      entry.read_choice("when_cut", model.when_cut);
+      entry.read("hold_ms", model.hold);
+      entry.read("degraded_text", model.degraded_text);
     }
+    for (const Named& n : named) {
+      if (n.name == settings.models[n.by].name)
+        reader_.problem(n.at, "is this model itself");
+      else if (!contains(settings.models, n.name, &ModelSettings::name))
+        reader_.problem(n.at, "there is no model of this name");
+    }
+  }
+
+  // What is asked again, and what rests.
+  void read_failing(SettingsSection& top, Settings& settings) {
+    SettingsSection retries = top.section("retries");
+    retries.read("max", settings.retries.max);
+    retries.read("budget_percent", settings.retries.budget_percent);
+    retries.read("backoff_ms", settings.retries.backoff);
+    retries.read("backoff_max_ms", settings.retries.backoff_max);
+    retries.read("retry_after_max_ms", settings.retries.retry_after_max);
+    SettingsSection health = top.section("health");
+    health.read("check_ms", settings.health.check);
+    health.read("failures", settings.health.failures);
+    health.read("rest_ms", settings.health.rest);
+    health.read("rest_max_ms", settings.health.rest_max);
+    health.read("slow_start_ms", settings.health.slow_start);
   }
 
   void read_target(const SettingsPlace& place, const std::vector<ProviderSettings>& providers,

@@ -665,6 +665,8 @@ std::string file_with(std::string_view section, std::string_view line) {
       {"models.timeouts", "    timeouts:", "      "},
       {"models.limits", "    limits:", "      "},
       {"registry", "registry:\n  - provider: p\n    model: r", "    "},
+      {"retries", "retries:", "  "},
+      {"health", "health:", "  "},
       {"log", "log:", "  "},
       {"metrics", "metrics:", "  "},
       {"data", "data:", "  "},

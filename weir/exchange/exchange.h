@@ -88,12 +88,15 @@ struct Target {
   std::string_view provider;
   std::string_view model;  // the provider's name of it; lives in the settings (or the request: pass-through)
   UpstreamTimeouts timeouts;
+  bool prefill = false;  // goes on with an assistant's message at the end of a request
 };
 
 /// Where it may go, in order of preference. Owner: route.
 struct Route {
   std::string_view model;  // canonical name: an alias is resolved; what metrics are labelled with
   std::vector<Target> targets;
+  std::vector<Target> larger;               // asked instead when the request is too long for those
+  const ModelSettings* settings = nullptr;  // nullptr: a model that is passed through
 };
 
 /// A whole answer. Owner: upstream (or the stage that answers instead).
@@ -127,8 +130,12 @@ struct Outcome {
   std::string_view
       endpoint;         // host:port or socket path of the model server asked last; lives in the provider
   uint64_t events = 0;  // stream events relayed
-  uint64_t answer_bytes = 0;  // payload bytes handed to the server
-  bool streamed = false;      // the head of a stream went out: no status can change any more
+  uint64_t answer_bytes = 0;     // payload bytes handed to the server
+  bool streamed = false;         // the head of a stream went out: no status can change any more
+  int retries = 0;               // attempts that asked a target again
+  int continuations = 0;         // attempts that went on with what others had begun
+  bool degraded = false;         // weir's own words, because every target failed
+  bool usage_estimated = false;  // a part of the usage was never reported
 };
 
 /// What it cost. Owner: price.

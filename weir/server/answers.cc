@@ -18,6 +18,7 @@ std::vector<Header> answer_headers(const exchange::Exchange& exchange, std::stri
   }
   if (!exchange.cost.text.empty()) headers.push_back({"x-weir-cost-usd", exchange.cost.text});
   if (!exchange.lossy.empty()) headers.push_back({"x-weir-lossy", exchange.lossy});
+  if (exchange.outcome.degraded) headers.push_back({"x-weir-degraded", "text"});
   if (!has_request_id) headers.push_back({"x-request-id", exchange.id});
   if (!has_own_id && exchange.dialect == exchange::Dialect::kAnthropic)
     headers.push_back({"request-id", exchange.id});

@@ -37,20 +37,23 @@ std::string header_text(const chat::Losses& losses) {
   return out;
 }
 
+// Of servers that go on with an assistant's message only when they are told to (vLLM's two flags, which
+// others of OpenAI's kind pass over).
+bool wants_prefill_flags(const ModelCall& model) {
+  return model.wire.dialect() == exchange::Dialect::kOpenAi;
+}
+
+void add_prefill_flags(std::string& body) {
+  body.pop_back();
+  body += R"(,"continue_final_message":true,"add_generation_prompt":false})";
+}
+
 // The caller's request in the model server's dialect. Errors: kInvalidRequest, what that dialect can not
 // serve.
 Result<void> translate(ModelCall& model, Outgoing& out) {
   exchange::Exchange& exchange = model.exchange;
   const exchange::ModelRequest& request = exchange.request;
   chat::Losses losses;
-  WallTime now = exchange.loop.wall_now();
-  model.context.operation = exchange.operation;
-  model.context.model = request.model;
-  model.context.id = exchange.id;
-  model.context.created_s = now.unix_s();
-  model.context.created_ns = now.unix_ns % 1'000'000'000;
-  model.context.usage_wanted = request.usage_wanted;
-  model.context.echo = model.caller.echo(request);
   if (auto own = model.caller.own_answer(model.context, request)) {
     exchange.answer = exchange::Answer{200, "application/json", {}, *std::move(own)};
     return {};
@@ -80,22 +83,30 @@ Result<void> translate(ModelCall& model, Outgoing& out) {
       asked.logprobs.reset();
       asked.top_logprobs.reset();
       model.choices = asked.answers.value_or(1);
+      ask_to_go_on(asked, model.ask, model.delivery.transcript());
       out.body = model.wire.write_chat(asked, model.target.model, losses);
+      if (model.ask == Ask::kPrefill && wants_prefill_flags(model)) add_prefill_flags(out.body);
       out.path = model.wire.path(Operation::kChat, model.target.model, request.stream);
       break;
     }
   }
-  exchange.lossy = header_text(losses);
+  if (!model.delivery.begun()) exchange.lossy = header_text(losses);
   return {};
 }
 
 Result<void> prepare(ModelCall& model, Outgoing& out) {
+  if (model.translated() || model.delivery.begun())
+    model.context = answer_context(model.exchange, model.caller, &model.delivery);
   if (model.translated()) return translate(model, out);
   const exchange::ModelRequest& request = model.exchange.request;
   out.edits = model.wire.upstream_edits(request, model.target.model);
   out.path = model.wire.relay_path(model.exchange.operation, request, model.target.model);
   if (const json::Value* n = request.document.find("n")) model.choices = n->as_int().value_or(1);
-  model.exchange.lossy.clear();
+  if (!ask_to_go_on(out.edits, request.document, model.ask, model.delivery.transcript(),
+                    wants_prefill_flags(model)))
+    return fail(ErrorCode::kInvalidRequest, "This request can not be gone on with.", "messages",
+                "unsupported_operation");
+  if (!model.delivery.begun()) model.exchange.lossy.clear();
   return {};
 }
 
@@ -107,10 +118,13 @@ bool is_stream(const wire::Wire& wire, const http::ResponseHead& head) {
 }  // namespace
 
 io::Task<Result<void>> call_model(Endpoint& endpoint, const wire::Wire& wire, json::Parser& parser,
-                                  exchange::Exchange& exchange, const exchange::Target& target,
-                                  exchange::AnswerStream& stream, io::Cancel& cancel) {
+                                  const Attempt& attempt, io::Cancel& cancel) {
+  exchange::Exchange& exchange = attempt.exchange;
+  const exchange::Target& target = attempt.target;
   exchange.outcome.endpoint = endpoint.address();
-  ModelCall model{exchange, target, wire, wire::wire_of(exchange.dialect), parser, {}, 1};
+  ModelCall model{
+      exchange, target, attempt.ask, attempt.delivery, attempt.call, wire, attempt.delivery.caller(), parser,
+      {},       1};
   http::ClientCall call(endpoint.pool());
   {
     Outgoing out(exchange.request.document.bytes);
@@ -135,8 +149,8 @@ io::Task<Result<void>> call_model(Endpoint& endpoint, const wire::Wire& wire, js
 
   const http::ResponseHead& response = call.head();
   if (exchange.request.stream && response.status >= 200 && response.status < 300 && is_stream(wire, response))
-    co_return co_await relay_stream(call, model, stream, cancel);
-  co_return co_await take_whole(call, model, stream, cancel);
+    co_return co_await relay_stream(call, model, cancel);
+  co_return co_await take_whole(call, model, cancel);
 }
 
 }  // namespace weir::upstream

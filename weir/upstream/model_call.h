@@ -4,9 +4,12 @@
 #pragma once
 
 #include "weir/base/json.h"
-#include "weir/exchange/answer_stream.h"
 #include "weir/exchange/exchange.h"
+#include "weir/upstream/breaker.h"
+#include "weir/upstream/continuation.h"
+#include "weir/upstream/delivery.h"
 #include "weir/upstream/endpoint.h"
+#include "weir/upstream/provider/provider.h"
 #include "weir/wire/wire.h"
 
 namespace weir::upstream {
@@ -15,10 +18,13 @@ namespace weir::upstream {
 struct ModelCall {
   exchange::Exchange& exchange;
   const exchange::Target& target;
+  const Ask ask;
+  Delivery& delivery;
+  Breaker::Call& call;
   const wire::Wire& wire;    // the model server's
   const wire::Wire& caller;  // the caller's
   json::Parser& parser;      // used by nobody else while the call runs (one a core, and parsing never awaits)
-  wire::AnswerContext context;  // of a translation
+  wire::AnswerContext context;  // of what is written in the caller's dialect
   int64_t choices = 1;          // answers asked for
 
   bool translated() const { return &wire != &caller; }
@@ -26,7 +32,6 @@ struct ModelCall {
 
 /// Errors: as Provider::call.
 io::Task<Result<void>> call_model(Endpoint& endpoint, const wire::Wire& wire, json::Parser& parser,
-                                  exchange::Exchange& exchange, const exchange::Target& target,
-                                  exchange::AnswerStream& stream, io::Cancel& cancel);
+                                  const Attempt& attempt, io::Cancel& cancel);
 
 }  // namespace weir::upstream

@@ -4,211 +4,16 @@
 #include "weir/upstream/model_call.h"
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include <deque>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "weir/http/testing.h"
-#include "weir/upstream/dispatcher.h"
-#include "weir/upstream/provider/remote_provider.h"
-#include "weir/wire/openai/openai.h"
+#include "weir/upstream/testing.h"
 
 namespace weir::upstream {
 namespace {
 
-using exchange::Exchange;
-using exchange::Operation;
-using http::Request;
-using http::ResponseWriter;
-using http::testing::Guard;
-using http::testing::TestServer;
-using io::Task;
-using io::net::TestLoop;
+using namespace weir::upstream::testing;
 using io::net::turns;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-constexpr std::string_view kRole =
-    "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
-constexpr std::string_view kToken = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
-constexpr std::string_view kFinish =
-    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-constexpr std::string_view kUsage =
-    "data: "
-    "{\"choices\":[],\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":20,\"total_tokens\":32}}\n\n";
-constexpr std::string_view kDone = "data: [DONE]\n\n";
-
-std::string text(std::initializer_list<std::string_view> parts) {
-  std::string all;
-  for (std::string_view part : parts)
-    all += part;
-  return all;
-}
-
-// What the model server does with its next request.
-struct Script {
-  int status = 200;
-  OwnedHeaders headers;
-  std::string body;                 // a whole answer; or
-  std::vector<std::string> stream;  // one write each
-  bool end = true;                  // of the stream: properly; else as `hang` says
-  bool hang = false;                // then wait for the caller to leave; else cut
-  bool silent = false;              // not even a head
-};
-
-struct Model {
-  Model(io::Loop& loop, Script s)
-      : script(std::move(s)), server(loop, [this](Request& q, ResponseWriter& r) { return play(q, r); }) {}
-
-  Task<void> play(Request& request, ResponseWriter& response) {
-    paths.emplace_back(request.head.path);
-    heads.emplace_back();
-    for (const Header& h : request.head.headers)
-      heads.back() += std::string(h.name) + ": " + std::string(h.value) + "\n";
-    auto body = co_await request.read_body(1 << 20);
-    if (body) bodies.emplace_back(body->view());
-    if (script.silent) co_return co_await gone(request);
-    std::vector<Header> headers;
-    for (const auto& [name, value] : script.headers)
-      headers.push_back({name, value});
-    if (script.stream.empty()) {
-      co_await response.send(script.status, headers, script.body);
-      co_return;
-    }
-    response.begin(script.status, headers);
-    for (const std::string& piece : script.stream)
-      if (!co_await response.write(piece)) break;
-    if (script.hang) co_return co_await gone(request);
-    if (script.end) co_await response.end();
-  }
-  static Task<void> gone(Request& request) {
-    io::Event never;
-    co_await never.wait(request.cancel);
-  }
-
-  Script script;
-  TestServer server;
-  std::vector<std::string> paths, heads, bodies;
-};
-
-// The caller's end: what it would have been sent.
-class Caller final : public exchange::AnswerStream {
- public:
-  void begin(int status, std::string_view content_type, const OwnedHeaders& passed) override {
-    EXPECT_EQ(begun, 0);
-    begun = status;
-    type = content_type;
-    headers = passed;
-  }
-  void event(exchange::StreamEvent event) override {
-    EXPECT_NE(begun, 0);
-    all += event.raw;
-    data.emplace_back(event.data);
-  }
-  Task<bool> flush() override {
-    flushed = all.size();
-    changed.notify();
-    co_return !gone;
-  }
-
-  int begun = 0;
-  std::string type;
-  OwnedHeaders headers;
-  std::string all;
-  std::vector<std::string> data;
-  size_t flushed = 0;
-  bool gone = false;
-  io::Event changed;
-};
-
-struct NoSource final : exchange::RequestSource {
-  Task<Result<void>> receive(Exchange&) override { co_return Result<void>{}; }
-};
-
-// A request on its way, its model servers, and what came of it.
-struct Scene {
-  explicit Scene(TestLoop& t)
-      : loop(t.loop()), guard(loop), exchange(loop, cancel, Operation::kChat, source) {
-    exchange.id = "req_0";
-  }
-  void ask(std::string_view body, Operation operation = Operation::kChat) {
-    exchange.request.body = json::PaddedBuffer(body);
-    auto read = wire::openai::read_request(operation, request_parser, exchange.request);
-    EXPECT_TRUE(read) << read.error().message;
-  }
-  void ask_stream() { ask(R"({"model":"m","messages":[1],"stream":true})"); }
-  void ask_stream_with_usage() {
-    ask(R"({"model":"m","messages":[1],"stream":true,"stream_options":{"include_usage":true}})");
-  }
-  void ask_whole() { ask(R"({"model":"m","messages":[1]})"); }
-
-  static EndpointOptions at(const io::Address& address) {
-    EndpointOptions options;
-    options.url.host = address.host;
-    options.url.port = address.port;
-    options.url.path = "/v1";
-    options.api_key = Secret(std::string("sk-gateway"));
-    return options;
-  }
-  /// One more model server, asked after those before.
-  Model& add(Script script, UpstreamTimeouts timeouts = {}) {
-    models.push_back(std::make_unique<Model>(loop, std::move(script)));
-    add(at(models.back()->server.address()), timeouts);
-    return *models.back();
-  }
-  void add(EndpointOptions options, UpstreamTimeouts timeouts = {}) {
-    names.push_back("p" + std::to_string(names.size()));
-    providers.push_back(std::make_unique<RemoteProvider>(
-        names.back(), wire::wire_of(exchange::Dialect::kOpenAi), loop, parser, std::move(options)));
-    timeouts_.push_back(timeouts);
-  }
-  Task<void> call() {
-    for (size_t i = 0; i < names.size(); ++i)
-      exchange.route.targets.push_back({names[i], "upstream-model", timeouts_[i]});
-    dispatcher.emplace(std::move(providers));
-    outcome = co_await dispatcher->call(exchange, caller);
-  }
-  Task<void> close() {
-    dispatcher.reset();
-    for (auto& model : models)
-      co_await model->server.close();
-  }
-
-  io::Loop& loop;
-  Guard guard;
-  json::Parser parser, request_parser;
-  io::Cancel cancel;
-  NoSource source;
-  Exchange exchange;
-  Caller caller;
-  std::vector<std::unique_ptr<Model>> models;
-  std::deque<std::string> names;
-  std::vector<UpstreamTimeouts> timeouts_;
-  std::vector<std::unique_ptr<Provider>> providers;
-  std::optional<Dispatcher> dispatcher;
-  Result<void> outcome;
-};
-
-using Play = Task<void> (*)(Scene&);
-
-Task<void> played(TestLoop& t, Play play) {
-  Scene scene(t);
-  co_await play(scene);
-  co_await scene.close();
-}
-
-void run(Play play) {
-  TestLoop t;
-  t.run(played(t, play));
-}
-
-Script streams(std::vector<std::string> pieces) {
-  return {.headers = {{"content-type", "text/event-stream; charset=utf-8"}}, .stream = std::move(pieces)};
-}
 
 // ---------------------------------------------------------------------------------- whole answers
 
@@ -254,8 +59,10 @@ TEST(OpenAiCall, OperationsHaveTheirPaths) {
       Exchange e(s.loop, s.cancel, operation, s.source);
       e.request.body = json::PaddedBuffer(R"({"model":"m","input":"x","prompt":"x"})");
       EXPECT_TRUE(wire::openai::read_request(operation, s.request_parser, e.request));
-      EXPECT_TRUE(co_await call_model(endpoint, wire::wire_of(exchange::Dialect::kOpenAi), s.parser, e,
-                                      target, s.caller, s.cancel));
+      Delivery delivery(e, s.caller, false);
+      Breaker::Call call;
+      EXPECT_TRUE(co_await call_model(endpoint, wire::wire_of(exchange::Dialect::kOpenAi), s.parser,
+                                      {e, target, Ask::kPlain, delivery, call}, s.cancel));
     }
     EXPECT_THAT(model.paths, ::testing::ElementsAre("/v1/embeddings", "/v1/completions"));
   });
@@ -532,7 +339,6 @@ TEST(OpenAiCall, BrokenStreams) {
           EXPECT_EQ(s.outcome.error().code, ErrorCode::kUpstream);
           EXPECT_EQ(s.outcome.error().reason, b.reason);
           EXPECT_THAT(s.outcome.error().safe, HasSubstr(b.safe));
-          EXPECT_FALSE(s.outcome.error().retryable);
           EXPECT_TRUE(s.caller.all.starts_with(kToken));
         } else {
           EXPECT_EQ(s.caller.all, text({kToken, kFinish, kDone}));
@@ -641,7 +447,7 @@ TEST(OpenAiCall, ACallerThatCannotBeWrittenToEndsTheCall) {
 TEST(Dispatcher, ARouteWithoutAProviderIsOurDefect) {
   run([](Scene& s) -> Task<void> {
     s.ask_whole();
-    Dispatcher none({});
+    Dispatcher none(s.loop, {}, s.settings, s.counters);
     auto outcome = co_await none.call(s.exchange, s.caller);
     EXPECT_FALSE(outcome);
     s.exchange.route.targets = {{"gone", "m", {}}};

@@ -114,8 +114,10 @@ void read_usage(const wire::Wire& wire, json::Parser& parser, exchange::Exchange
 }  // namespace
 
 io::Task<Result<void>> pass_through(Endpoint& endpoint, const wire::Wire& wire, json::Parser& parser,
-                                    exchange::Exchange& exchange, const exchange::Target& target,
-                                    exchange::AnswerStream& stream, io::Cancel& cancel) {
+                                    const Attempt& attempt, io::Cancel& cancel) {
+  exchange::Exchange& exchange = attempt.exchange;
+  const exchange::Target& target = attempt.target;
+  exchange::AnswerStream& stream = attempt.delivery.stream();
   const exchange::PassThrough& pass = *exchange.pass;
   exchange.outcome.endpoint = endpoint.address();
   // An answer may take as long as the work does: until its head the total limit is the one that counts.

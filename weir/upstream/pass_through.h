@@ -4,9 +4,9 @@
 #pragma once
 
 #include "weir/base/json.h"
-#include "weir/exchange/answer_stream.h"
 #include "weir/exchange/exchange.h"
 #include "weir/upstream/endpoint.h"
+#include "weir/upstream/provider/provider.h"
 #include "weir/wire/wire.h"
 
 namespace weir::upstream {
@@ -14,7 +14,6 @@ namespace weir::upstream {
 /// Requires: exchange.pass. Errors: as Provider::call; retryable only where another target may be asked
 /// without doing a thing twice: an API routed by model, and the caller's body not yet on its way.
 io::Task<Result<void>> pass_through(Endpoint& endpoint, const wire::Wire& wire, json::Parser& parser,
-                                    exchange::Exchange& exchange, const exchange::Target& target,
-                                    exchange::AnswerStream& stream, io::Cancel& cancel);
+                                    const Attempt& attempt, io::Cancel& cancel);
 
 }  // namespace weir::upstream

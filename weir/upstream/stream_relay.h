@@ -1,5 +1,4 @@
-// A model server's stream, event by event to the caller: as it stands when both speak one dialect, through
-// canonical steps otherwise. Keeps the phase timers and reads usage off any event.
+// A model server's stream, event by event to the caller, within its phase timers.
 #pragma once
 
 #include "weir/http/client.h"
@@ -9,7 +8,6 @@ namespace weir::upstream {
 
 /// The caller sees nothing before the model's first output: until then an error is an error, not a broken
 /// stream, and another target may be asked. Errors: as Provider::call.
-io::Task<Result<void>> relay_stream(http::ClientCall& call, ModelCall& model, exchange::AnswerStream& stream,
-                                    io::Cancel& cancel);
+io::Task<Result<void>> relay_stream(http::ClientCall& call, ModelCall& model, io::Cancel& cancel);
 
 }  // namespace weir::upstream

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "weir/upstream/relay.h"
 #include "weir/upstream/upstream_error.h"
 
 namespace weir::upstream {
@@ -20,6 +21,21 @@ int retry_after_of(const http::ResponseHead& head) {
   int s = 0;
   if (h) std::from_chars(h->value.data(), h->value.data() + h->value.size(), s);
   return std::clamp(s, 0, 86'400);
+}
+
+// Is it the length of the request that was refused? By OpenAI's code, and by what others say in words:
+// Anthropic, llama.cpp, vLLM, Ollama, Gemini.
+bool is_too_long(int status, const json::Document& document, std::string_view words) {
+  if (status != 400 && status != 413 && status != 422) return false;
+  if (const json::Value* error = document.find("error"); error && error->type == json::Type::kObject)
+    for (std::string_view key : {"code", "type"})
+      if (auto code = json::find_in(error->raw, key))
+        for (std::string_view name : {"context_length_exceeded", "exceed_context_size_error"})
+          if (code->is_string(name)) return true;
+  constexpr std::string_view kWords[] = {
+      "prompt is too long",      "maximum context length", "exceeds the available context size",
+      "context length exceeded", "input length exceeds",   "exceeds the maximum number of tokens"};
+  return std::ranges::any_of(kWords, [&](std::string_view w) { return words.contains(w); });
 }
 
 ErrorCode code_of(int status) {
@@ -55,23 +71,26 @@ Result<void> take_refusal(ModelCall& model, const http::ResponseHead& head, std:
   std::string words = document ? model.wire.error_text(*document) : "";
   bool has_error_object = document && (!words.empty() || document->find("error"));
   if (has_error_object && status >= 400) {
+    bool too_long = is_too_long(status, *document, words);
     exchange::Answer answer{status, "application/json", passed_answer_headers(head.headers), std::move(body)};
     if (model.translated()) {
       Error e = make_error(code_of(status), words);
       answer.status = http_status(e.code);
       answer.body = model.caller.error_body(e);
     }
+    Error refusal = upstream_error(too_long ? "context_length_exceeded" : "upstream_status",
+                                   fmt::format("answered status {}", status), of_itself);
+    refusal.retry_after_s = retry_after_of(head);
+    exchange.outcome.error = std::move(refusal);
     exchange.answer = std::move(answer);
-    exchange.outcome.error =
-        upstream_error("upstream_status", fmt::format("answered status {}", status), of_itself);
     return {};
   }
   Error e = upstream_error("upstream_status",
                            fmt::format("answered status {} ({})", status, content_type_of(head)), true);
   e.safe = fmt::format("The model server answered with status {}.", status);
   if (status == 429) e.code = ErrorCode::kRateLimited;
-  if (status == 503) e.code = ErrorCode::kUnavailable;
-  if (status == 429 || status == 503) e.retry_after_s = retry_after_of(head);
+  if (status == 503 || status == 529) e.code = ErrorCode::kUnavailable;
+  if (status == 429 || status == 503 || status == 529) e.retry_after_s = retry_after_of(head);
   return Unexpected(std::move(e));
 }
 
@@ -82,40 +101,8 @@ Error malformed(const http::ResponseHead& head, const Error& why) {
                         true);
 }
 
-// A whole answer for a caller who asked for a stream.
-void push(ModelCall& model, const chat::Answer& answer, const http::ResponseHead& head,
-          exchange::AnswerStream& stream) {
-  class Push final : public chat::Sink {
-   public:
-    Push(wire::StreamWriter& w, exchange::Exchange& e, exchange::AnswerStream& s)
-        : writer_(w), exchange_(e), stream_(s) {}
-    void take(const chat::Step& step) override {
-      writer_.take(step);
-      if (writer_.out.empty()) return;
-      ++exchange_.outcome.events;
-      exchange_.outcome.answer_bytes += writer_.out.size();
-      stream_.event({writer_.out, {}, step.kind == chat::Step::Kind::kEnd});
-      writer_.out.clear();
-    }
-
-   private:
-    wire::StreamWriter& writer_;
-    exchange::Exchange& exchange_;
-    exchange::AnswerStream& stream_;
-  };
-  exchange::Exchange& exchange = model.exchange;
-  exchange.outcome.streamed = true;
-  exchange.outcome.status = head.status;
-  stream.begin(head.status, model.caller.stream_content_type(), passed_answer_headers(head.headers));
-  auto writer = model.caller.stream_writer(model.context);
-  writer->elapsed_ns = model.context.elapsed_ns;
-  Push sink(*writer, exchange, stream);
-  chat::replay(answer, sink);
-}
-
 // The answer as the caller reads it.
-Result<void> translate(ModelCall& model, const http::ResponseHead& head, const json::Document& document,
-                       exchange::AnswerStream& stream) {
+Result<void> translate(ModelCall& model, const http::ResponseHead& head, const json::Document& document) {
   exchange::Exchange& exchange = model.exchange;
   exchange::Answer answer{head.status, "application/json", passed_answer_headers(head.headers), {}};
   if (exchange.operation == exchange::Operation::kEmbedding) {
@@ -127,11 +114,12 @@ Result<void> translate(ModelCall& model, const http::ResponseHead& head, const j
     chat::Collector collected;
     if (auto read = model.wire.read_answer(document, collected); !read)
       return Unexpected(malformed(head, read.error()));
-    exchange.usage.merge(collected.answer.usage);
     if (exchange.request.stream) {
-      push(model, collected.answer, head, stream);
-      return {};
+      Relay relay(model, head);
+      chat::replay(collected.answer, relay);
+      return relay.check();
     }
+    exchange.usage.merge(collected.answer.usage);
     answer.body = model.caller.write_answer(model.context, collected.answer);
   }
   exchange.answer = std::move(answer);
@@ -140,8 +128,7 @@ Result<void> translate(ModelCall& model, const http::ResponseHead& head, const j
 
 }  // namespace
 
-io::Task<Result<void>> take_whole(http::ClientCall& call, ModelCall& model, exchange::AnswerStream& stream,
-                                  io::Cancel& cancel) {
+io::Task<Result<void>> take_whole(http::ClientCall& call, ModelCall& model, io::Cancel& cancel) {
   exchange::Exchange& exchange = model.exchange;
   const http::ResponseHead& head = call.head();
   http::BodyReader& body = call.body();
@@ -182,10 +169,10 @@ io::Task<Result<void>> take_whole(http::ClientCall& call, ModelCall& model, exch
                        fmt::format("answered {} with something that is not a JSON object ({})", head.status,
                                    content_type_of(head)),
                        true));
-  exchange.timeline.first_token = exchange.loop.now();
-  if (model.translated()) {
+  if (exchange.timeline.first_token.ns == 0) exchange.timeline.first_token = exchange.loop.now();
+  if (model.translated() || model.delivery.begun()) {
     model.context.elapsed_ns = (exchange.loop.now() - exchange.timeline.received).count();
-    co_return translate(model, head, *document, stream);
+    co_return translate(model, head, *document);
   }
   if (auto usage = model.wire.usage_of(*document)) exchange.usage.merge(*usage);
   exchange.answer = exchange::Answer{head.status, "application/json", passed_answer_headers(head.headers),

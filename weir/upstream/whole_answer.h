@@ -6,9 +6,8 @@
 
 namespace weir::upstream {
 
-/// Sets exchange.answer; or, when the caller asked for a stream in another dialect, pushes it. Errors: as
-/// Provider::call.
-io::Task<Result<void>> take_whole(http::ClientCall& call, ModelCall& model, exchange::AnswerStream& stream,
-                                  io::Cancel& cancel);
+/// Sets exchange.answer; or, when the caller asked for a stream in another dialect or has the beginning of
+/// one, pushes it. Errors: as Provider::call.
+io::Task<Result<void>> take_whole(http::ClientCall& call, ModelCall& model, io::Cancel& cancel);
 
 }  // namespace weir::upstream

@@ -47,6 +47,7 @@ struct AnswerContext {
   int64_t created_s = 0;      // Unix time
   int64_t created_ns = 0;     // beyond created_s, for dialects that say it
   bool usage_wanted = false;  // in the stream, where the dialect leaves the choice
+  std::string known_id;       // of an answer that goes on: its id so far; empty: made of `id`
   std::string echo;           // Wire::echo() of the request
   int64_t elapsed_ns = 0;     // of whole answers: since the request came (Ollama's total_duration)
 };
@@ -125,6 +126,8 @@ class Wire {
                                  std::string_view model) const {
     return path(operation, model, request.stream);
   }
+  /// Where a GET costs nothing and says that the server is there.
+  virtual std::string_view check_path() const { return "/models"; }
   virtual Framing framing() const { return Framing::kSse; }
   /// May the caller's header of this name (any case) go to a model server of the same dialect, beyond those
   /// that every dialect passes?

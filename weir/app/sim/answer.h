@@ -28,8 +28,9 @@ class AnswerReader {
   const std::string& body() const { return body_; }              // of what is no event stream
 
   int64_t words() const { return words_; }
-  bool finished() const { return finished_; }          // finish_reason came
-  bool done() const { return done_; }                  // [DONE] came
+  bool finished() const { return finished_; }  // finish_reason came
+  bool done() const { return done_; }          // [DONE] came
+  int continuations() const { return continuations_; }
   const std::string& error() const { return error_; }  // the code of an error event or of an error body
   /// What must not be, the first of it; empty: nothing so far.
   const std::string& wrong() const { return wrong_; }
@@ -58,6 +59,7 @@ class AnswerReader {
   std::string body_;
   std::string events_;  // an unfinished one
   int64_t words_ = 0;
+  int continuations_ = 0;
   bool finished_ = false;
   bool done_ = false;
   std::string error_;

@@ -121,6 +121,8 @@ class Audit {
     // Usage comes after the last word: a stream that was cut before it is whole, but not counted.
     bool counted = r.output_tokens >= 0 || c.ask.kind != Ask::Kind::kEmbedding;
     if (r.output_tokens == -1 && c.ask.stream && !c.done) counted = false;
+    // Who is asked to go on with an answer that lacks its end only may say it again: tokens that were used.
+    if (c.continuations > 0 && r.output_tokens > c.ask.words) counted = false;
     if (counted && r.output_tokens != c.ask.words)
       ledger_.violated(c, fmt::format("recorded with {} output tokens", r.output_tokens));
   }

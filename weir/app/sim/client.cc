@@ -177,7 +177,10 @@ io::Task<void> Client::ask(Visit& visit, bool& again) {
       status = co_await visit.more();
       some = some || status == IoStatus::kOk;
       if (status != IoStatus::kOk) break;
-      if (reader.words() > 0) visit.wait_at_most(limits.token_idle + Duration(visit.read_pause * 2));
+      bool may_go_on = c->ask.kind == Ask::Kind::kChat && plan_.models > 1;
+      if (reader.words() > 0)
+        visit.wait_at_most((may_go_on ? whole : Duration(limits.token_idle)) +
+                           Duration(visit.read_pause * 2));
     }
     if (reader.complete()) {
       ++answered;

@@ -65,6 +65,7 @@ void Ledger::progress(Case& c, const AnswerReader& reader) {
   c.status = reader.status();
   c.error = reader.error();
   c.done = reader.done();
+  c.continuations = reader.continuations();
   c.request_id = reader.request_id();
   if (!reader.wrong().empty()) violated(c, reader.wrong());
 }
@@ -108,13 +109,16 @@ void Ledger::close(Case& c, End end, const AnswerReader& reader) {
 void Ledger::judge_answer(const Case& c, const AnswerReader& reader) {
   Ask::Natural natural = c.ask.natural();
   if (c.status == 200 && c.error.empty()) {
-    if (!natural.well) return violated(c, "an answer that ended well, but the model server's did not");
+    // A stream that broke off may be gone on with; whatever failed may do better at another model server.
+    bool made_good = c.calls > 1 || troubles_.any_sick(c.opened);
+    if (!natural.well && !made_good)
+      return violated(c, "an answer that ended well, but the model server's did not");
     if (c.words_got != c.ask.words) return violated(c, "an answer that ended well without all of its words");
     if (reader.event_stream() != c.ask.stream)
       return violated(c, "not the kind of answer that was asked for");
     if (c.ask.stream && !reader.finished())
       return violated(c, "a stream that ended well without finish_reason");
-    if (reader.done() && !natural.done) return violated(c, "an invented [DONE]");
+    if (reader.done() && !natural.done && !made_good) return violated(c, "an invented [DONE]");
     // A stream cut between its finish_reason and [DONE] ended well: all of the answer came.
     if (c.ask.stream && !reader.done() && natural.done && !cut_explained(c))
       return violated(c, "the stream's [DONE] is missing");
@@ -125,6 +129,8 @@ void Ledger::judge_answer(const Case& c, const AnswerReader& reader) {
   if (c.error.empty()) return violated(c, "an error without a code");
   if (!c.request_id.empty() && !c.called_id.empty() && c.request_id != c.called_id)
     return violated(c, "the answer bears another request's id");
+  // Going on takes time, again and again if need be.
+  if (!natural.well && c.calls > 1 && c.error == "total_timeout") return;
   bool natural_error = std::ranges::any_of(
       natural.reasons, [&](std::string_view reason) { return c.error.starts_with(reason); });
   if (!natural_error && !error_explained(c)) violated(c, "an error that nothing explains");
@@ -139,6 +145,7 @@ bool Ledger::error_explained(const Case& c) const {
   const std::string& e = c.error;
   bool model_died = troubles_.any_model(c.opened);
   bool dishonest = !troubles_.honest(c.visit, c.replica);
+  if (sickness_explains(c)) return true;
   if (e == "connect_failed")
     return model_died || dishonest || troubles_.resets() || plan.faults.refused > 0 ||
            plan.faults.resolver_fails > 0;
@@ -154,6 +161,23 @@ bool Ledger::error_explained(const Case& c) const {
   if (e == "too_many_requests") return plan.limits.requests_per_client > 0;
   if (e == "record_unavailable") return plan.records.refuse && troubles_.disks_fail(c.visit);
   return false;
+}
+
+// While one model server fails everything, another one must answer: for this weir has several. But not what
+// they both refuse, not for the rest of a stream that can not be gone on with, and not when the others had
+// troubles of their own.
+bool Ledger::sickness_explains(const Case& c) const {
+  const Plan& plan = troubles_.plan();
+  if (!troubles_.any_sick(c.opened)) return false;
+  const io::sim::Faults& f = plan.faults;
+  bool calm = f.reset == 0 && f.refused == 0 && f.resolver_fails == 0 && !plan.lies() && !plan.tight() &&
+              troubles_.honest(c.visit, c.replica);
+  bool several = c.ask.model != "last" && plan.models > 1;
+  bool can_go_on = c.ask.kind == Ask::Kind::kChat || !c.ask.stream;
+  if (!calm || !several || !can_go_on || troubles_.well(c.opened) == 0) return true;
+  if (!c.ask.natural().well) return true;
+  // A silent one costs its time, and then the rest may be too slow.
+  return c.error == "total_timeout";
 }
 
 bool Ledger::break_explained(const Case& c) const {

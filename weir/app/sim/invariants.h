@@ -58,6 +58,7 @@ struct Case {
   std::string request_id;
   int64_t words_got = 0;
   bool done = false;  // [DONE] came
+  int continuations = 0;
   // At the model servers.
   int calls = 0;
   int calls_open = 0;
@@ -112,6 +113,7 @@ class Ledger {
   bool cut_explained(const Case& c) const;
   bool error_explained(const Case& c) const;
   bool break_explained(const Case& c) const;
+  bool sickness_explains(const Case& c) const;
   Case* find(int64_t tag);
 
   io::sim::Universe& universe_;

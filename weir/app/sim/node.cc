@@ -85,6 +85,7 @@ Result<void> ModelServer::start() {
   io::Loop& loop = *machine_.boot().front();
   auto process = std::make_unique<Process>();
   process->mock = std::make_unique<MockServer>(loop, &watcher_);
+  WEIR_ASSERT(process->mock->set_plan(plan_));
   http::ServerOptions options;
   options.connections_max = 100'000;
   process->server = std::make_unique<http::Server>(loop, *process->mock, options);
@@ -95,6 +96,11 @@ Result<void> ModelServer::start() {
   process->listener = *std::move(listener);
   live_ = std::move(process);
   return {};
+}
+
+void ModelServer::sicken(const std::string& script) {
+  plan_ = R"({"next":[)" + script + "]}";
+  if (live_) WEIR_ASSERT(live_->mock->set_plan(plan_));
 }
 
 void ModelServer::kill(bool power_cut) {

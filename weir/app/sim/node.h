@@ -61,6 +61,8 @@ class ModelServer {
   void kill(bool power_cut);
   /// Ends it in order.
   void stop();
+  /// From now on every request fails as `script` says; empty: none does any more.
+  void sicken(const std::string& script);
 
   bool running() const { return live_ != nullptr; }
   bool clean() const { return dead_.empty(); }
@@ -80,6 +82,7 @@ class ModelServer {
   io::sim::Universe& universe_;
   io::sim::Machine& machine_;
   MockWatcher& watcher_;
+  std::string plan_ = "{}";
   std::unique_ptr<Process> live_;
   std::vector<std::unique_ptr<Process>> dead_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace weir::app::sim {
 
@@ -10,8 +11,8 @@ using io::sim::Chance;
 
 std::string_view name(Blow blow) {
   static constexpr std::string_view kNames[] = {
-      "kill",   "power_cut",     "kill_model", "power_cut_model", "partition",   "clock_jump", "disk_full",
-      "reload", "broken_reload", "restart",    "throttle",        "die_writing", "cut_writing"};
+      "kill",   "power_cut",     "kill_model", "power_cut_model", "partition",   "clock_jump",  "disk_full",
+      "reload", "broken_reload", "restart",    "throttle",        "die_writing", "cut_writing", "sick_model"};
   static_assert(std::size(kNames) == kBlows);
   return kNames[static_cast<size_t>(blow)];
 }
@@ -61,7 +62,7 @@ PlannedBlow draw_blow(Chance& chance, const Plan& plan, bool with_partitions) {
   while (b.blow == Blow::kPartition && !with_partitions);
   b.at = chance.between(milliseconds(200), plan.traffic);
   b.lasts = ms_between(chance, 50, chance.happens(0.5) ? 800 : 5000);
-  bool model = b.blow == Blow::kKillModel || b.blow == Blow::kPowerCutModel;
+  bool model = b.blow == Blow::kKillModel || b.blow == Blow::kPowerCutModel || b.blow == Blow::kSickModel;
   b.whom = chance.below(model ? plan.models : plan.replicas);
   b.one_way = chance.happens(0.3);
   if (b.blow == Blow::kPartition) b.other = chance.below(plan.models + plan.client_machines);
@@ -69,6 +70,13 @@ PlannedBlow draw_blow(Chance& chance, const Plan& plan, bool with_partitions) {
   if (b.blow == Blow::kThrottle) {
     b.whom = chance.below(plan.client_machines);
     b.amount = chance.between(2'000, 200'000);
+  }
+  if (b.blow == Blow::kSickModel) {
+    static constexpr std::array<std::string_view, 9> kFaults = {
+        "reset", "hang", "hang_after_head", "hang_mid", "cut", "html", "malformed", "error_event", "status"};
+    b.fault = kFaults[chance.below(kFaults.size())];
+    b.amount = chance.between(0, 6);
+    b.lasts = ms_between(chance, 500, 8000);
   }
   if (b.blow == Blow::kDieWriting || b.blow == Blow::kCutWriting) b.amount = chance.between(0, 30);
   return b;
@@ -119,6 +127,15 @@ Plan draw_plan(uint64_t seed) {
   l.requests = chance.happens(0.1) ? chance.between(2, 8) : 1000;
   l.requests_per_client = chance.happens(0.1) ? chance.between(1, 6) : 0;
   l.upstream_connections = chance.happens(0.3) ? chance.between(1, 6) : 256;
+  Failing& f = p.failing;
+  f.retries = chance.between(0, 3);
+  f.backoff = ms_between(chance, 5, 200);
+  f.retry_after_max = ms_between(chance, 0, 1'000);
+  f.failures = chance.between(2, 5);
+  f.check = milliseconds(chance.happens(0.3) ? 0 : chance.between(300, 5'000));
+  f.rest = ms_between(chance, 100, 1'000);
+  f.rest_max = ms_between(chance, 1'000, 4'000);
+  f.slow_start = ms_between(chance, 0, 2'000);
   p.records.on_disk = chance.happens(0.5);
   p.records.refuse = chance.happens(0.7);
   p.records.sync = ms_between(chance, 1, 30);
@@ -188,12 +205,17 @@ std::string configuration(const Plan& plan, size_t replica, uint64_t version) {
       "    - {{ name: narrow, key: \"{}\", models: [ last ] }}\n"
       "data: {{ directory: {} }}\n"
       "events: {{ ring_bytes: 65536, acknowledge: {}, when_full: {}, sync_ms: {} }}\n"
+      "retries: {{ max: {}, backoff_ms: {}, retry_after_max_ms: {} }}\n"
+      "health: {{ check_ms: {}, failures: {}, rest_ms: {}, rest_max_ms: {}, slow_start_ms: {} }}\n"
       "log: {{ file: /var/log/weir.log, level: {} }}\n"
       "providers:\n",
       replica_host(replica), kReplicaPort, plan.loops, l.drain.count(), l.connections, l.requests,
       l.requests_per_client, l.header.count(), l.body.count(), l.idle.count(), l.write.count(), kKey,
       kNarrowKey, kDataDirectory, plan.records.on_disk ? "disk" : "ring",
-      plan.records.refuse ? "refuse" : "count", plan.records.sync.count(), version % 2 ? "warn" : "info");
+      plan.records.refuse ? "refuse" : "count", plan.records.sync.count(), plan.failing.retries,
+      plan.failing.backoff.count(), plan.failing.retry_after_max.count(), plan.failing.check.count(),
+      plan.failing.failures, plan.failing.rest.count(), plan.failing.rest_max.count(),
+      plan.failing.slow_start.count(), version % 2 ? "warn" : "info");
   for (size_t m = 0; m < plan.models; ++m)
     text += fmt::format(
         "  - name: model-{0}\n"

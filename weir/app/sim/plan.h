@@ -28,8 +28,9 @@ enum class Blow : uint8_t {
   kThrottle,       // the clients of one machine read slowly, for a while
   kDieWriting,     // as kKill, in the middle of what it does to its disk
   kCutWriting,     // as kPowerCut, likewise
+  kSickModel,      // a model server fails every request in one way, for a while
 };
-inline constexpr size_t kBlows = 13;
+inline constexpr size_t kBlows = 14;
 std::string_view name(Blow blow);
 
 struct PlannedBlow {
@@ -39,7 +40,9 @@ struct PlannedBlow {
   size_t other = 0;  // kPartition: the other machine
   Duration lasts{};
   bool one_way = false;
-  int64_t amount = 0;  // kClockJump: seconds; kThrottle: bytes a second; k...Writing: changes of the disk
+  int64_t amount = 0;  // kClockJump: seconds; kThrottle: bytes a second; k...Writing: changes of the disk;
+                       // kSickModel: the frame after which it fails
+  std::string_view fault;  // kSickModel
 };
 
 /// The replicas' timeouts, shorter than anybody would set them so that a world of seconds meets them all.
@@ -51,6 +54,14 @@ struct Limits {
   int64_t requests = 0;              // server.limits.requests
   int64_t requests_per_client = 0;   // server.limits.requests_per_client
   int64_t upstream_connections = 0;  // providers.connections_max
+};
+
+/// How the replicas fail well.
+struct Failing {
+  int64_t retries = 0;
+  milliseconds backoff, retry_after_max;  // retries
+  int64_t failures = 0;                   // health, and below
+  milliseconds check, rest, rest_max, slow_start;
 };
 
 /// The replicas' events.
@@ -71,6 +82,7 @@ struct Plan {
   Duration think{};   // the longest pause of a client
   bool busy = false;  // so much traffic that a ring fills when its store stands still
   Limits limits;
+  Failing failing;
   Records records;
   io::sim::Faults faults;
   std::vector<PlannedBlow> blows;  // in order of time

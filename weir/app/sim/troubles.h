@@ -2,6 +2,7 @@
 // that nothing explains is a defect. Times are virtual.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -12,7 +13,11 @@ namespace weir::app::sim {
 class Troubles {
  public:
   explicit Troubles(const Plan& plan)
-      : plan_(plan), replica_(plan.replicas), model_(plan.models), deaths_(plan.replicas) {}
+      : plan_(plan),
+        replica_(plan.replicas),
+        model_(plan.models),
+        sick_(plan.models),
+        deaths_(plan.replicas) {}
 
   /// From now on; until_now() ends it. One after the other.
   class Spells {
@@ -39,7 +44,8 @@ class Troubles {
 
   Spells& replica(size_t i) { return replica_[i]; }  // down, draining or starting
   Spells& model(size_t i) { return model_[i]; }
-  Spells& network() { return network_; }  // some partition
+  Spells& sick(size_t i) { return sick_[i]; }  // a model server that fails every request
+  Spells& network() { return network_; }       // some partition
   Spells& throttled() { return throttled_; }
   Spells& disk() { return disk_; }  // some disk is full
 
@@ -55,6 +61,16 @@ class Troubles {
     for (const Spells& m : model_)
       if (m.any(since)) return true;
     return false;
+  }
+  bool any_sick(MonoTime since) const {
+    return std::ranges::any_of(sick_, [&](const Spells& s) { return s.any(since); });
+  }
+  /// Model servers that were well all the time since then.
+  size_t well(MonoTime since) const {
+    size_t n = 0;
+    for (size_t m = 0; m < model_.size(); ++m)
+      n += !model_[m].any(since) && !sick_[m].any(since);
+    return n;
   }
   bool any_replica(MonoTime since) const {
     for (const Spells& r : replica_)
@@ -77,6 +93,7 @@ class Troubles {
   const Plan& plan_;
   std::vector<Spells> replica_;
   std::vector<Spells> model_;
+  std::vector<Spells> sick_;
   std::vector<std::vector<Death>> deaths_;  // of each replica
   Spells network_;
   Spells throttled_;

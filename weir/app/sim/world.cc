@@ -242,6 +242,20 @@ void World::strike(const PlannedBlow& blow) {
       });
       return count();
     }
+    case Blow::kSickModel: {
+      if (troubles_.sick(i).open()) return;
+      troubles_.sick(i).begin(now);
+      std::string fault = blow.fault == "status"
+                              ? fmt::format(R"("status":{})", blow.amount % 2 ? 500 : 429)
+                              : fmt::format(R"("fault":"{}","after":{})", blow.fault, blow.amount);
+      say(fmt::format("model-{} falls sick: {}", i, fault));
+      models_[i]->sicken(fmt::format(R"({{{},"times":2000}})", fault));
+      later([this, i] {
+        models_[i]->sicken({});
+        troubles_.sick(i).end(universe_->now());
+      });
+      return count();
+    }
     case Blow::kThrottle: {
       troubles_.throttled().begin(now);
       universe_->throttle(*client_machines_[i], static_cast<uint64_t>(blow.amount));
@@ -300,6 +314,10 @@ void World::heal() {
   troubles_.disk().end(now);
   for (auto* machine : client_machines_)
     universe_->throttle(*machine, 0);
+  for (size_t i = 0; i < models_.size(); ++i) {
+    models_[i]->sicken({});
+    troubles_.sick(i).end(now);
+  }
   for (size_t i = 0; i < replicas_.size(); ++i) {
     replicas_[i].replica->machine().limit_disk(std::nullopt);
     replicas_[i].replica->machine().on_disk_change({});
@@ -351,6 +369,10 @@ void World::check_metrics(size_t i) {
     zero("weir_events_waiting");
     double requests = value("weir_requests_total"), events = value("weir_events_total");
     double dropped = value("weir_events_dropped_total");
+    // Asking again keeps to its budget: a fifth of the requests and three a second, on each core.
+    double most = 0.2 * requests + 3.0 * plan_.loops * (to_seconds(universe_->now() - start_) + 1);
+    if (double retries = value("weir_upstream_retries_total"); retries > most)
+      ledger_.violated(fmt::format("weir-{} asked again {} times for {} requests", i, retries, requests));
     if (requests != events + dropped)
       ledger_.violated(fmt::format("weir-{} counts {} requests, {} records and {} lost ones", i, requests,
                                    events, dropped));

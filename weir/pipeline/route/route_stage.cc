@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "weir/registry/registry.h"
+
 namespace weir::pipeline {
 namespace {
 
@@ -29,13 +33,46 @@ Result<void> refuse_other_models(const exchange::Exchange& exchange) {
 
 }  // namespace
 
+namespace {
+
+// Of what llama.cpp, Ollama and Anthropic's models do with an assistant's message at the end: they go on with
+// it (some of Anthropic's newer ones refuse, which the dispatcher learns from the refusal). Others begin
+// anew.
+bool goes_on(ProviderKind kind) {
+  return kind == ProviderKind::kLocal || kind == ProviderKind::kOllama || kind == ProviderKind::kAnthropic;
+}
+
+// Adds the targets of `model` that are not in the list yet.
+void add_targets(const Settings& settings, const registry::Registry& registry, const ModelSettings& model,
+                 std::vector<exchange::Target>& list) {
+  for (const TargetSettings& target : model.targets)
+    for (const ProviderSettings& provider : settings.providers) {
+      if (provider.name != target.provider) continue;
+      auto same = [&](const exchange::Target& t) {
+        return t.provider == target.provider && t.model == target.model;
+      };
+      if (std::ranges::any_of(list, same)) continue;
+      const registry::ModelFacts* facts = registry.find(provider.name, target.model);
+      list.push_back({provider.name, target.model, model.timeouts.over(provider.timeouts),
+                      facts && facts->prefill ? *facts->prefill : goes_on(provider.kind)});
+    }
+}
+
+}  // namespace
+
 RouteStage::RouteStage(const Settings& settings) : settings_(settings) {
+  auto named = [&](std::string_view name) {
+    return std::ranges::find(settings.models, name, &ModelSettings::name);
+  };
+  registry::Registry registry(settings);
   for (const ModelSettings& model : settings.models) {
-    Entry entry{&model, {}};
-    for (const TargetSettings& target : model.targets)
-      for (const ProviderSettings& provider : settings.providers)
-        if (provider.name == target.provider)
-          entry.targets.push_back({provider.name, target.model, model.timeouts.over(provider.timeouts)});
+    Entry entry{&model, {}, {}};
+    add_targets(settings, registry, model, entry.targets);
+    for (const std::string& fallback : model.fallbacks)
+      if (auto found = named(fallback); found != settings.models.end())
+        add_targets(settings, registry, *found, entry.targets);
+    if (auto found = named(model.when_too_long); found != settings.models.end())
+      add_targets(settings, registry, *found, entry.larger);
     size_t index = entries_.size();
     entries_.push_back(std::move(entry));
     by_name_.emplace(model.name, index);
@@ -63,7 +100,9 @@ Result<void> RouteStage::route(exchange::Exchange& exchange, std::string_view as
                   fmt::format("the request body is larger than the {} bytes this model takes",
                               *entry.model->body_bytes));
     exchange.route.model = entry.model->name;
+    exchange.route.settings = entry.model;
     exchange.route.targets = entry.targets;
+    exchange.route.larger = entry.larger;
     return {};
   }
   if (!exchange.principal.may_use(asked)) return unknown();
@@ -78,7 +117,7 @@ Result<void> RouteStage::route(exchange::Exchange& exchange, std::string_view as
       passed_through = passed_through || matches_pattern(pattern, asked);
     if (!local && !passed_through) continue;
     exchange.route.model = asked;
-    exchange.route.targets = {{provider.name, asked, provider.timeouts}};
+    exchange.route.targets = {{provider.name, asked, provider.timeouts, goes_on(provider.kind)}};
     return {};
   }
   return unknown();

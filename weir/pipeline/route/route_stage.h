@@ -22,7 +22,8 @@ class RouteStage final : public exchange::Stage {
  private:
   struct Entry {
     const ModelSettings* model;
-    std::vector<exchange::Target> targets;
+    std::vector<exchange::Target> targets;  // its own, then those of its fallbacks
+    std::vector<exchange::Target> larger;   // when a request is too long for it
   };
   Result<void> route(exchange::Exchange& exchange, std::string_view asked) const;
   Result<void> route_without_model(exchange::Exchange& exchange) const;

@@ -6,22 +6,35 @@
 #include <string_view>
 #include <vector>
 
-#include "weir/exchange/answer_stream.h"
 #include "weir/exchange/exchange.h"
+#include "weir/upstream/breaker.h"
+#include "weir/upstream/continuation.h"
+#include "weir/upstream/delivery.h"
 
 namespace weir::upstream {
+
+/// One target, asked once.
+struct Attempt {
+  exchange::Exchange& exchange;
+  const exchange::Target& target;
+  Ask ask;             // plainly, or to go on with what was delivered
+  Delivery& delivery;  // where a streamed answer goes
+  Breaker::Call& call;
+};
 
 class Provider {
  public:
   virtual ~Provider() = default;
   virtual std::string_view name() const = 0;
 
-  /// One attempt. Sets exchange.answer or pushes a stream; notes usage and times. Errors: kUpstream,
-  /// kUpstreamTimeout, kUnavailable, kRateLimited, kCancelled; `retryable` says whether another target may be
-  /// asked (never after the stream began). The same holds for exchange.outcome.error beside an answer that is
-  /// the model server's own refusal.
-  virtual io::Task<Result<void>> call(exchange::Exchange& exchange, const exchange::Target& target,
-                                      exchange::AnswerStream& stream, io::Cancel& cancel) = 0;
+  /// Sets exchange.answer or delivers a stream; notes usage and times. Errors: kUpstream, kUpstreamTimeout,
+  /// kUnavailable, kRateLimited, kCancelled, kInvalidRequest (this target's dialect has no such thing);
+  /// `retryable` says whether another target may be asked. The same holds for exchange.outcome.error beside
+  /// an answer that is the model server's own refusal.
+  virtual io::Task<Result<void>> call(const Attempt& attempt, io::Cancel& cancel) = 0;
+
+  /// Does it answer a question that costs nothing?
+  virtual io::Task<bool> alive(io::Cancel& cancel) = 0;
 
   /// What keeps this provider from being ready ("model smollm2-135m is loading"); empty: ready.
   virtual std::string not_ready() const { return {}; }

@@ -21,8 +21,8 @@ class RemoteProvider final : public Provider {
         responses_(responses) {}
 
   std::string_view name() const override { return name_; }
-  io::Task<Result<void>> call(exchange::Exchange& exchange, const exchange::Target& target,
-                              exchange::AnswerStream& stream, io::Cancel& cancel) override;
+  io::Task<Result<void>> call(const Attempt& attempt, io::Cancel& cancel) override;
+  io::Task<bool> alive(io::Cancel& cancel) override;
   void retire() override { endpoint_.pool().retire(); }
 
  private:

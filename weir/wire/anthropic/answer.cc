@@ -134,6 +134,7 @@ std::string_view digits_of(std::string_view id) {
 }  // namespace
 
 std::string message_id(const AnswerContext& context) {
+  if (!context.known_id.empty()) return context.known_id;
   return fmt::format("msg_{}", digits_of(context.id));
 }
 

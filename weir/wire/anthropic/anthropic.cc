@@ -55,6 +55,7 @@ class AnthropicWire final : public Wire {
     static constexpr Header kHeaders[] = {{"anthropic-version", kVersion}};
     return kHeaders;
   }
+  std::string_view check_path() const override { return "/v1/models"; }
   json::Edits upstream_edits(const exchange::ModelRequest& request, std::string_view model) const override {
     json::Edits edits(request.document.bytes);
     if (request.model != model) {

@@ -58,6 +58,7 @@ class OllamaWire final : public Wire {
     return path(operation, model, request.stream);
   }
   Framing framing() const override { return Framing::kNdjson; }
+  std::string_view check_path() const override { return "/api/version"; }
   json::Edits upstream_edits(const exchange::ModelRequest& request, std::string_view model) const override {
     json::Edits edits(request.document.bytes);
     if (request.model == model) return edits;

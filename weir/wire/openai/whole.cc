@@ -84,6 +84,7 @@ Result<void> read_answer(const json::Document& answer, chat::Sink& sink) {
 }
 
 std::string answer_id(const AnswerContext& context) {
+  if (!context.known_id.empty()) return context.known_id;
   std::string_view digits = context.id;
   if (size_t at = digits.find('_'); at != std::string_view::npos) digits.remove_prefix(at + 1);
   return (context.operation == Operation::kChat ? "chatcmpl-" : "cmpl-") + std::string(digits);

@@ -119,14 +119,14 @@ LocalProvider::LocalProvider(std::string name, io::Loop& loop, json::Parser& par
   }
 }
 
-io::Task<Result<void>> LocalProvider::call(exchange::Exchange& exchange, const exchange::Target& target,
-                                           exchange::AnswerStream& stream, io::Cancel& cancel) {
+io::Task<Result<void>> LocalProvider::call(const Attempt& attempt, io::Cancel& cancel) {
+  const exchange::Target& target = attempt.target;
   for (Entry& entry : entries_) {
     if (entry.model->name != target.model) continue;
     LocalModel::State state = entry.model->state();
     if (state == LocalModel::State::kReady)
       co_return co_await call_model(*entry.endpoint, wire::wire_of(exchange::Dialect::kOpenAi), parser_,
-                                    exchange, target, stream, cancel);
+                                    attempt, cancel);
     Error e = internal_error(ErrorCode::kUnavailable, entry.model->trouble());
     bool starting = state == LocalModel::State::kStarting;
     e.safe = fmt::format("The local model '{}' is {}; try again in a few seconds.", target.model,
@@ -137,6 +137,12 @@ io::Task<Result<void>> LocalProvider::call(exchange::Exchange& exchange, const e
     co_return Unexpected(std::move(e));
   }
   co_return fail_internal(ErrorCode::kInternal, fmt::format("no local model '{}'", target.model));
+}
+
+// The supervisor watches the children; here it is enough that one is up.
+io::Task<bool> LocalProvider::alive(io::Cancel&) {
+  co_return std::ranges::any_of(entries_,
+                                [](const Entry& e) { return e.model->state() == LocalModel::State::kReady; });
 }
 
 std::string LocalProvider::not_ready() const {

@@ -43,8 +43,8 @@ class LocalProvider final : public Provider {
                 const std::vector<std::shared_ptr<LocalModel>>& models);
 
   std::string_view name() const override { return name_; }
-  io::Task<Result<void>> call(exchange::Exchange& exchange, const exchange::Target& target,
-                              exchange::AnswerStream& stream, io::Cancel& cancel) override;
+  io::Task<Result<void>> call(const Attempt& attempt, io::Cancel& cancel) override;
+  io::Task<bool> alive(io::Cancel& cancel) override;
   std::string not_ready() const override;
   void retire() override;
 

@@ -167,7 +167,9 @@ Task<Result<void>> call(Scene& s, LocalProvider& provider, std::string_view mode
   e.request.body = json::PaddedBuffer(R"({"model":"x","messages":[1]})");
   CO_TRY_VOID(wire::openai::read_request(e.operation, parser, e.request));
   exchange::Target target{"local", model, {}};
-  CO_TRY_VOID(co_await provider.call(e, target, stream, cancel));
+  Delivery delivery(e, stream, false);
+  Breaker::Call call;
+  CO_TRY_VOID(co_await provider.call({e, target, Ask::kPlain, delivery, call}, cancel));
   answer = e.answer->body;
   co_return Result<void>{};
 }
