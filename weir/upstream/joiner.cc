@@ -28,6 +28,7 @@ Joiner::Joiner(Kind kind, std::string_view sent) : kind_(kind), sent_(sent), end
     while (text > 0 && is_space(sent[text - 1]))
       --text;
     end_ = sent.substr(text);
+    no_echo_ = text < kEchoMin;
   } else if (end_.size() > kWindow) {
     end_ = end_.substr(end_.size() - kWindow);
   }
@@ -55,6 +56,17 @@ void Joiner::decide(std::string& out) {
   out += more;
 }
 
+// What follows the text that was shown; the white space at the end of what was sent is there already.
+void Joiner::go_on(std::string_view text, std::string& out) {
+  while (!end_.empty() && !text.empty() && text.front() == end_.front()) {
+    end_.remove_prefix(1);
+    text.remove_prefix(1);
+  }
+  if (text.empty()) return;
+  joined_ = true;
+  out += text;
+}
+
 bool Joiner::take(std::string_view text, std::string& out) {
   if (text.empty()) return true;
   if (joined_) {
@@ -63,13 +75,14 @@ bool Joiner::take(std::string_view text, std::string& out) {
   }
   switch (kind_) {
     case Kind::kGoesOn:
-      while (!end_.empty() && !text.empty() && text.front() == end_.front()) {
-        end_.remove_prefix(1);
-        text.remove_prefix(1);
+      if (no_echo_) {
+        go_on(text, out);
+        return true;
       }
-      if (text.empty()) return true;
-      joined_ = true;
-      out += text;
+      held_ += text;
+      if (held_.size() < shown().size() && shown().starts_with(held_)) return true;
+      no_echo_ = true;
+      go_on(std::string_view(held_).substr(held_.starts_with(shown()) ? shown().size() : 0), out);
       return true;
     case Kind::kAnew: {
       size_t same = std::min(sent_.size(), text.size());
@@ -90,6 +103,7 @@ bool Joiner::take(std::string_view text, std::string& out) {
 bool Joiner::finish(std::string& out) {
   if (joined_) return true;
   if (kind_ == Kind::kAnew) return false;  // it ended before it came to what is new
+  if (kind_ == Kind::kGoesOn && !no_echo_) go_on(held_, out);
   if (kind_ == Kind::kMayRepeat && !held_.empty()) {
     // All it said was the beginning of what was sent: it had nothing to add.
     bool beginning = held_.size() >= kRepetitionMin && sent_.starts_with(without_space(held_));

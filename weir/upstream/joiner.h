@@ -1,7 +1,10 @@
 // Joiner: joins the text of a model that goes on with another's unfinished answer to what was already sent of
 // it, so that no word is lost and none comes twice. A pure function of bytes.
 //
-//   kGoesOn    the model was shown the text as its own unfinished message (prefill) and says what follows.
+//   kGoesOn    the model was shown the text as its own unfinished message (prefill) and says what follows;
+//   some
+//              servers (llama.cpp) say what they were shown first: left out where it is all of at least
+//              kEchoMin bytes.
 //   kMayRepeat it was asked in words to go on: it may repeat the end of the text, or all of it, first. What
 //   it
 //              says is held back until it can no longer be a repetition; one of all of it, or of at least
@@ -21,6 +24,7 @@ class Joiner {
  public:
   enum class Kind : uint8_t { kGoesOn, kMayRepeat, kAnew };
   static constexpr size_t kRepetitionMin = 12;
+  static constexpr size_t kEchoMin = 32;
   static constexpr size_t kWindow = 4096;  // bytes at the text's end in which a repetition is looked for
 
   /// `sent` outlives the joiner's use. Of kGoesOn the model was shown it without the white space at its end.
@@ -33,6 +37,8 @@ class Joiner {
 
  private:
   void decide(std::string& out);
+  void go_on(std::string_view text, std::string& out);
+  std::string_view shown() const { return sent_.substr(0, sent_.size() - end_.size()); }
   bool may_be_repetition() const;
 
   Kind kind_;
@@ -40,6 +46,7 @@ class Joiner {
   std::string_view end_;   // the last kWindow bytes of it; of kGoesOn the white space at its end
   std::string held_;
   bool joined_ = false;
+  bool no_echo_ = false;  // of kGoesOn: what it says is no repetition
 };
 
 }  // namespace weir::upstream

@@ -33,6 +33,13 @@ TEST(Joiner, WhoGoesOnIsBelieved) {
   expect(Kind::kGoesOn, kSent, "", "");
 }
 
+TEST(Joiner, AnEchoOfWhatWasShownIsLeftOut) {
+  expect(Kind::kGoesOn, kSent, std::string(kSent) + " dog.", " dog.");
+  expect(Kind::kGoesOn, std::string(kSent) + " ", std::string(kSent) + " dog.", "dog.");
+  expect(Kind::kGoesOn, kSent, "The quick brown cat, too.", "The quick brown cat, too.");
+  expect(Kind::kGoesOn, kSent, "The quick", "The quick");
+}
+
 TEST(Joiner, WhiteSpaceThatWasNotShownDoesNotComeTwice) {
   expect(Kind::kGoesOn, "one two ", " three", "three");
   expect(Kind::kGoesOn, "one two ", "three", "three");

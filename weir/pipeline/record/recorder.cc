@@ -132,6 +132,9 @@ void Recorder::log(const Exchange& e, MonoTime end, WallTime wall_end) {
   if (e.cost.unpriced) l.literal(R"(,"unpriced":true)");
   l.number(R"(,"request_bytes":)", static_cast<int64_t>(e.request.body_bytes));
   if (e.outcome.attempts > 1) l.number(R"(,"attempts":)", e.outcome.attempts);
+  if (e.outcome.continuations > 0) l.number(R"(,"continuations":)", e.outcome.continuations);
+  if (e.outcome.usage_estimated) l.literal(R"(,"usage_estimated":true)");
+  if (e.outcome.degraded) l.literal(R"(,"degraded":true)");
   if (e.outcome.streamed) l.number(R"(,"events":)", static_cast<int64_t>(e.outcome.events));
   if (e.outcome.cancelled != io::CancelReason::kNone)
     l.plain(R"(,"cancelled":)", io::name(e.outcome.cancelled));
