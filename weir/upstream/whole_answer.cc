@@ -75,6 +75,7 @@ Result<void> take_refusal(ModelCall& model, const http::ResponseHead& head, std:
     exchange::Answer answer{status, "application/json", passed_answer_headers(head.headers), std::move(body)};
     if (model.translated()) {
       Error e = make_error(code_of(status), words);
+      if (too_long) e.reason = "context_length_exceeded";
       answer.status = http_status(e.code);
       answer.body = model.caller.error_body(e);
     }
