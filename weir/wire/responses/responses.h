@@ -1,6 +1,6 @@
-// OpenAI's Responses wire, as the caller's dialect for every model server, and relayed to those that speak it; a
-// translation towards it is not written. Calls to server-side tools (web search, file search ...) are named
-// as losses. What an earlier answer stands for is put into the request before it comes here
+// OpenAI's Responses wire, as the caller's dialect for every model server, and relayed to those that speak
+// it; a translation towards it is not written. Calls to server-side tools (web search, file search ...) are
+// named as losses. What an earlier answer stands for is put into the request before it comes here
 // (pipeline/keep); one that still names an earlier answer is refused, and an answer says whether it is kept.
 #pragma once
 
