@@ -68,10 +68,11 @@ void Delivery::drop() {
 void Delivery::spend() {
   if (!call_.output_tokens) {
     // Never reported: about a token a piece.
-    call_.output_tokens = transcript_.pieces() - spent_.output_tokens.value_or(0);
+    call_.output_tokens = transcript_.pieces() - counted_pieces_;
     exchange_.outcome.usage_estimated = true;
   }
   if (!call_.input_tokens) exchange_.outcome.usage_estimated = true;
+  counted_pieces_ = transcript_.pieces();
   spent_ = sum(spent_, call_);
   spent_any_ = true;
   call_ = {};

@@ -86,6 +86,7 @@ class Delivery final {
   exchange::Usage call_;   // of this call
   exchange::Usage spent_;  // by calls that broke off
   bool spent_any_ = false;
+  int64_t counted_pieces_ = 0;  // of the transcript: those of calls that broke off
 };
 
 }  // namespace weir::upstream

@@ -99,7 +99,9 @@ void Dispatcher::judge(Verdict verdict, const Error* error, const exchange::Exch
                    error->reason.empty() ? name(error->code) : std::string_view(error->reason));
   if (verdict == Verdict::kBusy)
     call.busy(now, error->retry_after_s > 0 ? Duration(seconds(error->retry_after_s)) : kBusyRest);
-  if (!is_fault(verdict)) return;
+  // An answer in one piece is waited for to the end: a server that was silent all that time failed.
+  bool silent = verdict == Verdict::kOver && !exchange.outcome.streamed;
+  if (!is_fault(verdict) && !silent) return;
   call.failed(now);
   health_.look_again();
 }

@@ -8,9 +8,9 @@ const Error* error_of(const Result<void>& outcome, const exchange::Exchange& exc
 }
 
 Verdict verdict_of(const Result<void>& outcome, const exchange::Exchange& exchange, const io::Cancel& scope) {
-  if (scope.requested()) return Verdict::kOver;
   const Error* error = error_of(outcome, exchange);
   if (!error) return Verdict::kGood;
+  if (scope.requested()) return Verdict::kOver;
   if (error->code == ErrorCode::kCancelled) return Verdict::kOver;
   // What passes through may have done something: only pass_through() knows whether it may be asked again.
   if (exchange.pass && !error->retryable) return Verdict::kRefused;
