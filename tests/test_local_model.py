@@ -240,15 +240,13 @@ def test_child_that_is_killed_is_started_again(binary, models, tmp_path, word, m
             return answer.status == 200 and child_now(weir, word) not in (None, first)
 
         eventually(answers_again, "it does not answer again", LOAD_S)
+        # Weir asks again for a while: perhaps nobody saw it missing. Whoever did heard a plain word.
         refusals = [a for a in seen if a.status != 200]
-        assert refusals, "nobody saw it missing"
         for answer in refusals:  # the first one may have met the dying process itself
             assert answer.status in (502, 503), answer
             assert model in answer.error["message"] or "'local'" in answer.error["message"]
-        missing = [a for a in refusals if a.status == 503]
-        assert missing
-        assert all(a.headers["retry-after"] for a in missing)
-        assert {a.error["code"] for a in missing} <= {"model_down", "model_loading"}
+        assert all(a.headers["retry-after"] for a in refusals if a.status == 503)
+        assert {a.error["code"] for a in refusals if a.status == 503} <= {"model_down", "model_loading"}
         weir.said.wait(lambda line: f"local model {model}" in line and "starting it again" in line, "the log says nothing")
         assert weir.stop() == 0
     finally:

@@ -137,8 +137,7 @@ void Endpoint::add_caller_headers(std::string& head, HeaderList caller_headers, 
   for (const Header& h : caller_headers) {
     auto same = [&](std::string_view name) { return iequals(h.name, name); };
     bool passes = std::ranges::any_of(kCallerHeaders, same) || (relayed && wire.passes_header(h.name));
-    bool first = find_header(caller_headers, h.name) == &h;
-    if (!passes || !first || !fit_to_pass(h.value)) continue;
+    if (!passes || find_header(caller_headers, h.name) != &h || !fit_to_pass(h.value)) continue;
     if (same("idempotency-key"))
       add(head, "idempotency-key", scoped_key(principal, h.value));
     else
@@ -168,6 +167,8 @@ std::string Endpoint::get_head(std::string_view path) const {
 OwnedHeaders passed_answer_headers(HeaderList headers) {
   OwnedHeaders passed;
   for (const Header& h : headers) {
+    // Most of an answer's headers begin with none of the letters that those which pass begin with.
+    if (h.name.empty() || !std::string_view("aorx").contains(lower(h.name.front()))) continue;
     bool allowed = iequals(h.name.substr(0, 12), "x-ratelimit-") ||
                    iequals(h.name.substr(0, 20), "anthropic-ratelimit-") ||
                    std::ranges::any_of(kAnswerHeaders, [&](auto name) { return iequals(h.name, name); });
