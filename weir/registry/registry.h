@@ -41,7 +41,7 @@ class Registry {
 
  private:
   struct Known {
-    std::string_view vendor;
+    std::string vendor;
     bool unbilled = false;
     std::map<std::string, ModelFacts, std::less<>> exact;
     std::vector<ModelFacts> patterns;  // the longest first

@@ -92,7 +92,8 @@ Result<void> read_part(const Value& value, const std::string& path, Message& mes
 Result<void> read_content(const Value& value, const std::string& path, Role role, chat::Request& request) {
   if (value.type != Type::kObject) return bad(path, "must be an object");
   Message message{.role = role};
-  const Value* parts = Fields(value).find("parts", Type::kArray);
+  Fields fields(value);
+  const Value* parts = fields.find("parts", Type::kArray);
   if (!parts || json::elements_of(parts->raw).empty()) return bad(path + ".parts", "must not be empty");
   size_t i = 0;
   for (const Value& part : json::elements_of(parts->raw))
@@ -232,9 +233,12 @@ Result<EmbeddingRequest> read_embedding(const exchange::ModelRequest& source) {
     Fields embedding(one);
     if (auto n = embedding.integer("outputDimensionality")) request.dimensions = n;
     std::string text;
-    if (const Value* content = embedding.find("content", Type::kObject))
-      for (const Value& part : json::elements_of(Fields(*content).json("parts")))
-        text += Fields(part).text("text");
+    if (const Value* content = embedding.find("content", Type::kObject)) {
+      Fields inside(*content);
+      if (const Value* parts = inside.find("parts", Type::kArray))
+        for (const Value& part : json::elements_of(parts->raw))
+          text += Fields(part).text("text");
+    }
     request.inputs.push_back(std::move(text));
   }
   return request;
