@@ -12,7 +12,7 @@ enum class Verdict : uint8_t {
   kGood,     // answered
   kRefused,  // the request is wrong, or was filtered: the caller's to hear, from whoever is asked
   kTooLong,  // for this model
-  kUnfit,    // this target has no such model, or no such operation: another may
+  kUnfit,    // this target has no such model or operation, or is elsewhere (a redirect): another may
   kFull,     // our own queue for it, or a local model that is still loading
   kBusy,     // 429, or 503 with Retry-After
   kFault,    // broken: no connection, 5xx, cut, malformed, our credentials refused

@@ -89,6 +89,7 @@ Result<void> take_refusal(ModelCall& model, const http::ResponseHead& head, std:
   Error e = upstream_error("upstream_status",
                            fmt::format("answered status {} ({})", status, content_type_of(head)), true);
   e.safe = fmt::format("The model server answered with status {}.", status);
+  if (status < 400) e.reason = "upstream_redirect";  // never followed, and the same each time
   if (status == 429) e.code = ErrorCode::kRateLimited;
   if (status == 503 || status == 529) e.code = ErrorCode::kUnavailable;
   if (status == 429 || status == 503 || status == 529) e.retry_after_s = retry_after_of(head);
