@@ -5,6 +5,24 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 WEIR_CACHE=${WEIR_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/weir}
 PYTHON=/usr/bin/python3  # Debian's: the pinned wheels are for its version, whatever else comes first in PATH
 
+# Node.js builds the web console (and llama.cpp's source comes by npm). Vite asks for this version at least.
+NODE_MIN=20.19.0
+NODE_DIR=$WEIR_CACHE/node-24.19.0
+
+# True when a Node.js that is new enough is in PATH; one that scripts/setup fetched is put there.
+find_node() {
+  local dir
+  for dir in "" "$NODE_DIR/bin:"; do
+    if PATH=$dir$PATH command -v npm >/dev/null 2>&1 &&
+      PATH=$dir$PATH node -e 'const [a, b] = [process.versions.node, process.argv[1]].map((v) => v.split(".").map(Number));
+        process.exit(a[0] > b[0] || (a[0] === b[0] && a[1] >= b[1]) ? 0 : 1)' "$NODE_MIN" 2>/dev/null; then
+      export PATH=$dir$PATH
+      return 0
+    fi
+  done
+  return 1
+}
+
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 

@@ -49,7 +49,7 @@ def log_is_whole(weir) -> None:
     """Every line of the log is one JSON object of weir's, without a raw control or bidirectional byte."""
     said = weir.said.text()
     for line in said.split("\n"):
-        if line and not line.startswith(("ready url=", "  models ")):
+        if line and not line.startswith(("ready url=", "  models ", "  owner key ", "  console ")):
             entry = json.loads(line)
             assert {"time", "level", "message"} <= set(entry)
     assert not any(ord(c) < 0x20 and c != "\n" for c in said)

@@ -123,3 +123,17 @@ def test_response_errors_name_the_parameter(gpt):
     with pytest.raises(openai.BadRequestError) as bad:
         gpt.responses.create(model="river", input=[{"role": "robot", "content": "x"}])
     assert bad.value.param == "input[0].role"
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Ollama's: which models there are is not the callers' to say
+
+
+@pytest.mark.parametrize("verb", ["create", "pull", "push", "copy", "delete", "blobs"])
+def test_models_are_not_managed(weir, verb):
+    path = "/api/" + verb + ("/sha256:" + "0" * 64 if verb == "blobs" else "")
+    method = "DELETE" if verb == "delete" else "POST"
+    answer = weir.request(method, path, {"model": "river"})
+    assert answer.status == 403 and "manage" in answer.json()["error"], answer
+    if verb == "blobs":
+        assert weir.request("HEAD", path).status == 403

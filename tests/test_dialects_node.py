@@ -5,10 +5,9 @@ import subprocess
 
 import pytest
 
-from harness import KEY, UPSTREAM_KEY
+from dialects import every_dialect
+from harness import KEY
 from test_openai_node import FOLDER, node
-
-PATHS = {"openai": "/v1", "anthropic": "", "ollama": "", "gemini": "/v1beta"}
 
 
 def test_official_clients_across_dialects(gateway, model_server):
@@ -16,10 +15,7 @@ def test_official_clients_across_dialects(gateway, model_server):
     if not program or not (FOLDER / "node_modules" / "ai").is_dir():
         pytest.skip("the Node packages are not installed: scripts/setup --test")
     server = model_server()
-    weir = gateway({
-        "providers": [{"name": d, "kind": d, "base_url": server.url + p, "api_key": UPSTREAM_KEY} for d, p in PATHS.items()],
-        "models": [{"name": "to-" + d, "targets": [{"provider": d, "model": "mock-1"}]} for d in PATHS],
-    })  # fmt: skip
+    weir = gateway(every_dialect(server.url))
     environment = {**os.environ, "WEIR_URL": weir.url, "WEIR_KEY": KEY, "MOCK_URL": server.url}
     done = subprocess.run(
         [program, "--test", "--test-reporter=tap", "dialects.test.mjs"],

@@ -1,7 +1,4 @@
-"""Official clients, unchanged, to model servers of every dialect through weir: chat, stream, tools, vision, error, cancel.
-
-The model server is `weir mock` in the provider's dialect; what it does stands in the user's text, which every
-translation carries, or in its queue."""
+"""Official clients, unchanged, to model servers of every dialect through weir: chat, stream, tools, vision, error, cancel."""
 
 import base64
 import json
@@ -11,36 +8,9 @@ import ollama
 import openai
 import pytest
 
+from dialects import CITIES, QUESTION, SAID, TOOLS_SAID, scripted
 from golden_cases import PIXEL, SCHEMA
-from harness import KEY, UPSTREAM_KEY, Gateway, Mock, eventually
-
-SERVERS = ["openai", "anthropic", "ollama", "gemini"]
-SAID = "A river flows to the sea."
-QUESTION = "What is a river?"
-CITIES = [{"city": "Paris"}, {"city": "Lima"}]
-
-
-@pytest.fixture(scope="module")
-def server(binary):
-    """The model server, in every dialect at once."""
-    mock = Mock(binary)
-    yield mock
-    assert mock.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def house(binary, server, tmp_path_factory):
-    paths = {"openai": "/v1", "anthropic": "", "ollama": "", "gemini": "/v1beta"}
-    weir = Gateway(binary, tmp_path_factory.mktemp("official"), "", {
-        "providers": [{"name": d, "kind": d, "base_url": server.url + p, "api_key": UPSTREAM_KEY} for d, p in paths.items()],
-        "models": [{"name": "to-" + d, "targets": [{"provider": d, "model": "mock-1"}]} for d in paths],
-    })  # fmt: skip
-    yield weir
-    assert not (problem := weir.finish()), problem
-
-
-def scripted(script: dict, text: str = QUESTION) -> str:
-    return f"mock: {json.dumps(script)}\n{text}"
+from harness import KEY, eventually
 
 
 class Gpt:
@@ -207,61 +177,55 @@ class Llama:
 
 
 @pytest.fixture(params=[Gpt, Responses, Claude, Llama])
-def client(request, house):
-    made = request.param(house)
+def client(request, dialect_house):
+    made = request.param(dialect_house)
     yield made
     made.close()
 
 
-@pytest.fixture(params=SERVERS)
-def model(request, server):
-    server.reset()
-    return "to-" + request.param
+def test_chat(client, dialect_model):
+    assert client.text(dialect_model, scripted({"text": SAID})) == SAID
 
 
-def test_chat(client, model):
-    assert client.text(model, scripted({"text": SAID})) == SAID
-
-
-def test_stream(client, model):
-    pieces = list(client.stream(model, scripted({"text": SAID})))
+def test_stream(client, dialect_model):
+    pieces = list(client.stream(dialect_model, scripted({"text": SAID})))
     assert "".join(pieces) == SAID
     assert len(pieces) == len(SAID.split())
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_tools(client, model, stream):
-    assert client.tools(model, scripted({"tools": 2}), stream) == (CITIES, "The tools said: rain sun")
+def test_tools(client, dialect_model, stream):
+    assert client.tools(dialect_model, scripted({"tools": 2}), stream) == (CITIES, TOOLS_SAID)
 
 
-def test_vision(client, model):
-    said = client.text(model, scripted({"received": True}, "Look."), [PIXEL])
+def test_vision(client, dialect_model):
+    said = client.text(dialect_model, scripted({"received": True}, "Look."), [PIXEL])
     assert f"image image/png {len(PIXEL)} base64 bytes" in said
     assert "text 'Look.'" in said
 
 
-def test_error(client, model, server):
-    server.plan("next", {"fault": "too_long"})
+def test_error(client, dialect_model, dialect_server):
+    dialect_server.plan("next", {"fault": "too_long"})
     with pytest.raises(client.errors) as refused:
-        client.text(model, QUESTION)
+        client.text(dialect_model, QUESTION)
     assert refused.value.status_code == 400
     assert any(words in str(refused.value) for words in ("context length", "too long", "exceed")), refused.value
 
 
-def test_error_inside_a_stream(client, model, server):
-    server.plan("next", {"fault": "error_event", "after": 2, "text_seed": 3})
+def test_error_inside_a_stream(client, dialect_model, dialect_server):
+    dialect_server.plan("next", {"fault": "error_event", "after": 2, "text_seed": 3})
     pieces = []
     with pytest.raises(client.errors) as broken:
-        for piece in client.stream(model, QUESTION):
+        for piece in client.stream(dialect_model, QUESTION):
             pieces.append(piece)
     assert len(pieces) == 2 and "mock overload" in str(broken.value)
 
 
-def test_cancel(client, model, server):
-    before = server.stats()["left"]
-    server.plan("next", {"frames": 1_000_000, "frame_delay_ms": 5})
-    stream = client.stream(model, QUESTION)
+def test_cancel(client, dialect_model, dialect_server):
+    before = dialect_server.stats()["left"]
+    dialect_server.plan("next", {"frames": 1_000_000, "frame_delay_ms": 5})
+    stream = client.stream(dialect_model, QUESTION)
     assert next(stream) == " token"
     stream.close()
     client.close()
-    eventually(lambda: server.stats()["left"] == before + 1, "the model server was not told that the client left")
+    eventually(lambda: dialect_server.stats()["left"] == before + 1, "the model server was not told that the client left")

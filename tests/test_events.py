@@ -117,7 +117,7 @@ def test_no_content_is_kept(gateway):
 
 
 def test_events_can_be_off(gateway):
-    weir = gateway({"events": {"enabled": False}})
+    weir = gateway({"events": {"enabled": False}, "accounts": {"enabled": False}})
     assert weir.chat().status == 200
     assert not data(weir).exists()
 

@@ -26,6 +26,7 @@ from harness import (
     eventually,
     post_bytes,
     provider,
+    request,
 )
 
 
@@ -242,13 +243,14 @@ def test_malformed_first_event(weir):
 
 def test_error_event_inside_a_stream(weir):
     answer = weir.chat({"fault": "error_event", "after": 2}, stream=True)
-    error = failed_stream(answer.body, "upstream_error_event", deltas=2)
+    error = failed_stream(answer.body, "mock_overload", deltas=2)  # as it came
     assert "mock overload" in error["message"]
 
 
 def test_error_event_before_the_first_token(weir):
     answer = weir.chat({"fault": "error_event", "after": 0}, stream=True)
-    refused(answer, 502, "upstream_error_event", "mock overload")
+    refused(answer, 502, "mock_overload", "mock overload")
+    weir.wait_metric("weir_errors_total", 1, reason="upstream_error_event")
 
 
 def test_event_larger_than_the_bound(gateway, upstream):
@@ -388,6 +390,16 @@ def test_second_target_answers_when_the_first_is_away(gateway, mock, free_port):
         assert answer.headers["x-weir-provider"] == "second"
         assert answer.headers["x-weir-model"] == "mock-2"
     assert weir.wait_log(message="request")["attempts"] == 2
+
+
+def test_a_whole_answer_that_takes_too_long_is_given_up_for_the_next_target(gateway, mock):
+    config = second(mock.url, mock.url)
+    config["providers"][0]["timeouts"] = QUICK | {"answer_ms": 150}
+    weir = gateway(config)
+    assert request(mock.url, "POST", "/mock/next", {"fault": "hang"}).status < 300
+    answer = weir.chat()
+    assert answer.status == 200
+    assert answer.headers["x-weir-provider"] == "second"
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

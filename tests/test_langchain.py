@@ -1,23 +1,19 @@
 """LangChain's chat models, unchanged, to model servers of every dialect through weir: chat, stream, tools, vision, error,
-cancel. What the mock does stands in the user's text, which every translation carries, or in its queue."""
-
-import json
+cancel."""
 
 import anthropic
 import ollama
 import openai
 import pytest
+from dialects import CITIES, QUESTION, SAID, TOOLS_SAID, scripted
 from golden_cases import PIXEL
-from harness import KEY, UPSTREAM_KEY, Gateway, Mock, eventually
+from harness import KEY, eventually
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 
-SAID = "A river flows to the sea."
-QUESTION = "What is a river?"
-PATHS = {"openai": "/v1", "anthropic": "", "ollama": "", "gemini": "/v1beta"}
 ERRORS = (openai.APIError, anthropic.APIError, ollama.ResponseError)
 
 
@@ -43,36 +39,9 @@ def get_weather(city: str) -> str:
     return {"Paris": "rain", "Lima": "sun"}[city]
 
 
-@pytest.fixture(scope="module")
-def server(binary):
-    mock = Mock(binary)
-    yield mock
-    assert mock.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def house(binary, server, tmp_path_factory):
-    weir = Gateway(binary, tmp_path_factory.mktemp("langchain"), "", {
-        "providers": [{"name": d, "kind": d, "base_url": server.url + p, "api_key": UPSTREAM_KEY} for d, p in PATHS.items()],
-        "models": [{"name": "to-" + d, "targets": [{"provider": d, "model": "mock-1"}]} for d in PATHS],
-    })  # fmt: skip
-    yield weir
-    assert not (problem := weir.finish()), problem
-
-
-@pytest.fixture(params=list(PATHS))
-def model(request, server):
-    server.reset()
-    return "to-" + request.param
-
-
 @pytest.fixture(params=[by_openai, by_responses, by_anthropic, by_ollama])
-def chat(request, house, model):
-    return request.param(house, model)
-
-
-def scripted(script: dict, text: str = QUESTION) -> str:
-    return f"mock: {json.dumps(script)}\n{text}"
+def chat(request, dialect_house, dialect_model):
+    return request.param(dialect_house, dialect_model)
 
 
 def text_of(message) -> str:
@@ -107,9 +76,9 @@ def test_tools(chat, stream):
             answer = answer + piece
     else:
         answer = armed.invoke(asked)
-    assert [c["args"] for c in answer.tool_calls] == [{"city": "Paris"}, {"city": "Lima"}]
+    assert [c["args"] for c in answer.tool_calls] == CITIES
     asked += [answer, *(get_weather.invoke(call) for call in answer.tool_calls)]
-    assert text_of(armed.invoke(asked)) == "The tools said: rain sun"
+    assert text_of(armed.invoke(asked)) == TOOLS_SAID
 
 
 def test_vision(chat):
@@ -120,15 +89,15 @@ def test_vision(chat):
     assert f"image image/png {len(PIXEL)} base64 bytes" in said and "text 'Look.'" in said
 
 
-def test_error(chat, server):
-    server.plan("next", {"fault": "too_long"})
+def test_error(chat, dialect_server):
+    dialect_server.plan("next", {"fault": "too_long"})
     with pytest.raises(ERRORS, match="context length|too long|exceed") as refused:
         chat.invoke(QUESTION)
     assert refused.value.status_code == 400
 
 
-def test_error_inside_a_stream(chat, server):
-    server.plan("next", {"fault": "error_event", "after": 2, "text_seed": 3})
+def test_error_inside_a_stream(chat, dialect_server):
+    dialect_server.plan("next", {"fault": "error_event", "after": 2, "text_seed": 3})
     pieces = []
     with pytest.raises((*ERRORS, ValueError), match="mock overload"):
         for piece in chat.stream(QUESTION):
@@ -136,10 +105,10 @@ def test_error_inside_a_stream(chat, server):
     assert len(pieces) == 2
 
 
-def test_cancel(chat, server):
-    before = server.stats()["left"]
-    server.plan("next", {"frames": 1_000_000, "frame_delay_ms": 5})
+def test_cancel(chat, dialect_server):
+    before = dialect_server.stats()["left"]
+    dialect_server.plan("next", {"frames": 1_000_000, "frame_delay_ms": 5})
     stream = chat.stream(QUESTION)
     assert text_of(next(p for p in stream if text_of(p))) == " token"
     stream.close()
-    eventually(lambda: server.stats()["left"] == before + 1, "the model server was not told that the client left")
+    eventually(lambda: dialect_server.stats()["left"] == before + 1, "the model server was not told that the client left")

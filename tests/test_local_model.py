@@ -389,3 +389,11 @@ def test_an_anthropic_client_streams_from_the_local_model(local):
     assert answer.stop_reason in ("max_tokens", "end_turn")
     prompt = answer.usage.input_tokens + (answer.usage.cache_read_input_tokens or 0)
     assert prompt > 5 and 3 < answer.usage.output_tokens <= 12
+
+
+def test_an_anthropic_client_counts_with_the_local_model(local):
+    with anthropic.Anthropic(base_url=local.url, api_key=default_key(local), max_retries=0, timeout=60) as client:
+        raw = client.messages.with_raw_response.count_tokens(model=CHAT, messages=QUESTION)
+        answer = client.messages.create(model=CHAT, max_tokens=1, messages=QUESTION)
+    assert "x-weir-estimate" not in raw.headers
+    assert raw.parse().input_tokens == answer.usage.input_tokens + (answer.usage.cache_read_input_tokens or 0)

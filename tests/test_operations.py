@@ -418,6 +418,15 @@ def test_drain(gateway):
     assert "stopped" in [line["message"] for line in weir.log()]
 
 
+def test_the_end_is_clean_from_the_first_connection_on(gateway, tmp_path):
+    for i in range(5):
+        socket = tmp_path / f"early-{i}.sock"
+        weir = gateway({"server": {"listen": f"unix:{socket}"}}, ready=False)
+        eventually(socket.exists, "it does not listen")
+        weir.signal(signal.SIGTERM)
+        assert weir.wait() == 0
+
+
 def test_drain_ends_at_its_bound(gateway, left):
     weir = gateway({"server": {"drain_ms": 100}})
     stream = weir.stream(SLOW)

@@ -101,6 +101,22 @@ def texts_of_strangers(data):
             yield text.encode(errors="replace")
 
 
+def tokens_and_key_sets(data):
+    for path in (data / "security/jwt").glob("json_web_*.json"):
+        for group in json.loads(path.read_text())["testGroups"]:
+            for name in ("public", "private"):
+                keys = group.get(name)
+                if keys:
+                    yield b"\x01" + json.dumps(keys if "keys" in keys else {"keys": [keys]}).encode()
+            for test in group["tests"]:
+                token = test.get("jws", test.get("jwe"))
+                if isinstance(token, str):
+                    yield b"\x00" + token.encode()
+                    yield b"\x03" + token.split(".")[0].encode()
+    claims = {"iss": "https://id.test", "sub": "ada", "aud": ["weir"], "exp": 4102444800, "nbf": 1, "a": {"b": {"c": "t"}}, "roles": ["a", "b"]}
+    yield b"\x02" + b'{"alg":"HS256","typ":"JWT","kid":"k"}\n' + json.dumps(claims).encode()
+
+
 def model_streams(data):
     """Streams of each dialect, in the fuzzer's order of readers, each towards each writer."""
     del data
@@ -124,6 +140,22 @@ def model_streams(data):
             yield bytes([reader, writer]) + stream
 
 
+def multipart_bodies(data):
+    """Bodies as clients write them; the first line is the content type."""
+    del data
+    file = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF--b\r\n'
+    model = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
+    for body in (file + model, model + file, model, file, model + model):
+        yield b"\n" + body + b"--b--\r\n"
+        yield b'multipart/form-data; boundary="b"\n' + body + b"--b--"
+
+
+def paths(data):
+    del data
+    for path in ("files/file-1/content", "models/ft%3Agpt-4o:org::id", "threads/t/runs/..", "audio/speech", "files/%2e%2e/x", "files/%252e"):
+        yield b"/v1/" + path.encode()
+
+
 SOURCES = {
     "content_decoder_fuzz": coded_bodies,
     "h1_request_fuzz": http_cases,
@@ -132,9 +164,12 @@ SOURCES = {
     "json_fuzz": json_texts,
     "json_edit_fuzz": json_texts,
     "openai_fuzz": openai_texts,
+    "multipart_fuzz": multipart_bodies,
+    "passed_path_fuzz": paths,
     "sse_fuzz": events,
     "wire_stream_fuzz": model_streams,
     "settings_fuzz": settings_texts,
+    "token_fuzz": tokens_and_key_sets,
     "wordpiece_fuzz": texts_of_strangers,
 }
 

@@ -108,6 +108,9 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--data", type=pathlib.Path, required=True)
 parser.add_argument("--date", required=True, help="of the published files")
 given = parser.parse_args()
+# The day as a number of its own: what a request cost is recorded with the book it was priced by.
+book_date = pathlib.Path(__file__).parent.parent / "weir/registry/book_date.inc"
+book_date.write_text(f"// The day of the prices in book.inc. Written by tools/model_book.py: do not edit.\n{given.date.replace('-', '')}\n")
 rows = first(json.loads((given.data / "model_prices_and_context_window.json").read_text()))
 second(json.loads((given.data / "genai_prices_data.json").read_text()), rows)
 print("// What weir knows of public models. Written by tools/model_book.py: do not edit, see docs/registry.md.")

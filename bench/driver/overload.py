@@ -19,7 +19,7 @@ from .records import until
 from .servers import Mock, Weir
 
 GOODPUT_LIMIT = 0.95
-REFUSAL_MS_LIMIT = 250  # median, of clients that obey; server.limits.delay_ms lets 50 ms of work wait before it refuses
+REFUSAL_MS_LIMIT = 250  # median, of clients that obey
 SECONDS, SKIP = 7, 3
 CONNECTIONS = 8000
 STEPS = (0.7, 0.85, 1.0, 1.15, 1.3)

@@ -1,5 +1,6 @@
 """Processes of a measurement: pinned to a core, their CPU time and memory read from /proc, ended by their own id."""
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -24,9 +25,16 @@ LOAD_CORE = 1  # the mock and the load generator
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on, and that the system gives to nobody's connection: below those (/proc/sys/net/ipv4/
+    ip_local_port_range), so a server that is killed finds it free when it starts again."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def wait_for_port(port, process, seconds):

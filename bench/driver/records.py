@@ -158,7 +158,11 @@ def ids_of(paths):
 def compare(weir, acknowledged):
     """`lost`: acknowledged ids that are not in the store. `twice`: ids in it more than once, acknowledged or not.
     `wrong`: acknowledged ids whose record does not say that all went well."""
-    rows = weir.rows("SELECT request_id, status, outcome, input_tokens, output_tokens FROM events")
+    return compare_ids(weir.rows("SELECT request_id, status, outcome, input_tokens, output_tokens FROM events"), acknowledged)
+
+
+def compare_ids(rows, acknowledged):
+    """compare() of rows that were read."""
     times = collections.Counter(row[0] for row in rows)
     good = {row[0] for row in rows if row[1:3] == ["200", "ok"] and "" not in row[3:]}
     return {"acknowledged": len(acknowledged), "stored": len(rows),

@@ -68,7 +68,7 @@ KINDS = [
     kind("no_finish", 200, "stream_cut", stream=True, fault="no_finish"),
     kind("malformed_first", 502, "malformed_response", stream=True, fault="malformed", after=0),
     kind("malformed_later", 200, "malformed_response", stream=True, fault="malformed", after=2),
-    kind("error_event", 200, "upstream_error_event", stream=True, fault="error_event", after=2),
+    kind("error_event", 200, "mock_overload", stream=True, fault="error_event", after=2),
     kind("silent", 504, "total_timeout", model="short_total", fault="hang"),
     kind("silent_stream", 504, "headers_timeout", model="short", stream=True, fault="hang"),
     kind("silent_head", 504, "first_token_timeout", "504/headers_timeout", model="short", stream=True, fault="hang_after_head"),

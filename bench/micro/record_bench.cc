@@ -28,7 +28,7 @@ struct Finished {
     Exchange& x = exchange;
     x.id = "req_0123456789abcdef01234567";
     x.peer = "127.0.0.1:50000";
-    x.principal.name = "team-a";
+    x.principal = exchange::Principal::with_key("team-a");
     x.request.model = "gpt-4o-mini";
     x.request.body_bytes = 1024;
     x.route.model = "gpt-4o-mini";

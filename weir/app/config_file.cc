@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "weir/base/settings_shown.h"
+
 namespace weir::app {
 namespace {
 
@@ -60,6 +62,16 @@ Result<std::shared_ptr<const Settings>> read_settings(std::string_view yaml, con
     return fail(ErrorCode::kConfig, problems);
   }
   return std::make_shared<const Settings>(*std::move(outcome.settings));
+}
+
+std::string shown_config(std::string_view yaml) {
+  auto tree = parse_yaml(yaml);
+  return tree ? shown_settings(*tree->root) : std::string();
+}
+
+std::string shown_config_file(const std::string& path, io::Disk& disk) {
+  auto yaml = disk.read_file(path, kConfigBytesMax);
+  return yaml ? shown_config(*yaml) : std::string();
 }
 
 std::vector<std::string> local_file_problems(const Settings& settings, io::Disk& disk) {

@@ -21,6 +21,11 @@ Result<std::shared_ptr<const Settings>> read_settings(std::string_view yaml, con
                                                       const std::string& directory, io::Disk& disk,
                                                       io::Processes& processes);
 
+/// A configuration's text as people may see it: its secrets masked (settings_shown.h). Empty: it is no YAML.
+std::string shown_config(std::string_view yaml);
+/// The same of a file; empty: it cannot be read.
+std::string shown_config_file(const std::string& path, io::Disk& disk);
+
 /// What is wrong with the files of local models, one sentence each. Not part of loading: weir serves its
 /// other models without them.
 std::vector<std::string> local_file_problems(const Settings& settings, io::Disk& disk);

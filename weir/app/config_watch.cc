@@ -12,11 +12,12 @@ ConfigWatch::ConfigWatch(io::Loop& loop, Gateway& gateway, std::string path)
 void ConfigWatch::reload() {
   seen_ = look();
   auto settings = load_settings(path_, loop_.disk(), loop_.processes());
-  if (settings)
+  if (settings) {
+    gateway_.set_shown_config(shown_config_file(path_, loop_.disk()));
     gateway_.reload(*settings);
-  else
-    gateway_.log().error("the configuration is broken; the one before stays in force",
-                         {{"problems", settings.error().message}});
+  } else {
+    gateway_.refused_configuration(settings.error().message);
+  }
 }
 
 void ConfigWatch::on_timer() {

@@ -54,7 +54,7 @@ Result<DefaultSettings> default_settings(const ServeCommand& command, io::Loop& 
       "server: {{ listen: {} }}\nauth:\n  anonymous: loopback\n  keys: [ {{ name: local, key: {} }} ]\n",
       quoted(command.listen), quoted(d.api_key));
   // Without a folder of its own nothing can be kept.
-  d.yaml += command.state_dir.empty() ? "events: { enabled: false }\n"
+  d.yaml += command.state_dir.empty() ? "events: { enabled: false }\naccounts: { enabled: false }\n"
                                       : fmt::format("data: {{ directory: {} }}\n", quoted(command.state_dir));
   std::string chat, embeddings;
   if (there("llama-server") && there("chat.gguf")) {

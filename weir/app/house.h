@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "weir/accounts/authenticator.h"
 #include "weir/app/adapters.h"
 #include "weir/base/json.h"
-#include "weir/pipeline/auth/auth_stage.h"
 #include "weir/pipeline/keep/keeping_client.h"
 #include "weir/pipeline/pipeline.h"
 #include "weir/pipeline/record/record_sink.h"
@@ -25,8 +25,12 @@ struct CoreParts {
   pipeline::RecordSink& record_sink;
   const MetricsText& metrics_text;
   const Warnings& warnings;
+  const accounts::Authenticator& authenticator;
   std::shared_ptr<store::ResponseStore> responses;  // of all cores; nullptr: nothing is kept
   upstream::FailureCounters& failure_counters;
+  upstream::ThoughtPins& thought_pins;  // of all cores
+  accounts::TokenVerifier& tokens;
+  quota::Renewals* renewals = nullptr;  // nullptr: limits are this process's own
 };
 
 class House final : public server::Services {
@@ -39,11 +43,13 @@ class House final : public server::Services {
   const registry::Registry& registry() const override { return registry_; }
   store::ResponseStore* responses() const override { return responses_.get(); }
   Result<exchange::Principal> authenticate(HeaderList headers, bool peer_local) const override {
-    return auth_.authenticate(headers, peer_local);
+    return authenticator_.authenticate(headers, peer_local);
   }
   std::vector<std::string> not_ready() const override;
   std::vector<std::string> warnings() const override;
   std::string metrics_text() const override { return metrics_text_(); }
+
+  std::vector<upstream::Health::TargetState> target_states() const { return dispatcher_.target_states(); }
 
   /// Model servers are checked from now on, in `tasks`, until retire(). `self`: this.
   void start_checks(io::TaskGroup& tasks, const std::shared_ptr<House>& self) {
@@ -58,7 +64,8 @@ class House final : public server::Services {
   const Warnings& warnings_;
   const pipeline::RecordSink& record_sink_;
   const registry::Registry registry_;
-  pipeline::AuthStage auth_;
+  const accounts::TokenVerifier& tokens_;
+  const accounts::Authenticator& authenticator_;
   const std::shared_ptr<store::ResponseStore> responses_;
   upstream::Dispatcher dispatcher_;
   pipeline::KeepingClient keeping_;

@@ -41,6 +41,10 @@ void print_ready(const Gateway& gateway, const Settings& settings, const Default
   } else if (!settings.models.empty()) {
     fmt::print("  models    {}\n", settings.models.size());
   }
+  if (gateway.owner_key())
+    fmt::print("  owner key {}  (of this installation's owner; shown this once)\n",
+               gateway.owner_key()->reveal());
+  if (!gateway.admin_url().empty()) fmt::print("  console   {}/console/\n", gateway.admin_url());
   std::fflush(stdout);
 }
 
@@ -72,12 +76,10 @@ int run_serve(const ServeCommand& command) {
     loops.push_back(&(*runtime)->loop(i));
 
   Gateway gateway(loops, *settings, loops.front()->processes().cpu_count());
-  if (auto started = gateway.start(); !started) return complain(started.error()), 1;
-  for (const std::string& problem : local_file_problems(**settings, loops.front()->disk()))
-    gateway.log().error("a local model can not run", {{"problem", problem}});
-
+  gateway.set_shown_config(defaults ? shown_config(defaults->yaml)
+                                    : shown_config_file(command.config, loops.front()->disk()));
   std::optional<ConfigWatch> watch;
-  if (!command.config.empty()) watch.emplace(*loops.front(), gateway, command.config);
+  // Before anybody can connect; heard when the loops run. Who ends weir while it starts has a clean end too.
   (*runtime)->on_signals([&](int signal) {
     if (signal == SIGHUP) {
       gateway.reopen_logs();
@@ -87,6 +89,11 @@ int run_serve(const ServeCommand& command) {
     watch.reset();
     gateway.drain([&] { (*runtime)->stop_all(); });
   });
+  if (auto started = gateway.start(); !started) return complain(started.error()), 1;
+  for (const std::string& problem : local_file_problems(**settings, loops.front()->disk()))
+    gateway.log().error("a local model can not run", {{"problem", problem}});
+
+  if (!command.config.empty()) watch.emplace(*loops.front(), gateway, command.config);
   print_ready(gateway, **settings, defaults ? &*defaults : nullptr);
   (*runtime)->run();
   return 0;

@@ -20,5 +20,21 @@ TEST(Base64, RefusesWhatIsNot) {
     EXPECT_FALSE(base64_decode(text)) << text;
 }
 
+TEST(Base64Url, OneTextForTheSameBytes) {
+  for (size_t n = 0; n < 70; ++n) {
+    std::string bytes;
+    for (size_t i = 0; i < n; ++i)
+      bytes += static_cast<char>(i * 37 + n * 101);
+    std::string text = base64url_encode(bytes);
+    EXPECT_EQ(base64url_decode(text), bytes);
+    EXPECT_FALSE(text.contains('=') || text.contains('+') || text.contains('/'));
+  }
+  EXPECT_EQ(base64url_encode("\xfb\xff"), "-_8");
+  EXPECT_EQ(base64url_decode("Zm9v"), "foo");
+  for (std::string_view text :
+       {"Zm9v=", "Zg==", "Z", "Zm9vZ", "Zm9 v", "Zm9v\n", "+_8", "-/8", "Zh", "Zm8=", "?m9v", "Zm\xc3\xb6v"})
+    EXPECT_EQ(base64url_decode(text), std::nullopt) << text;
+}
+
 }  // namespace
 }  // namespace weir

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,53 @@ TEST(Crc32c, FollowsTheDefinitionAtEveryLengthAndOffsetAndInPieces) {
       size_t cut = length / 3;
       ASSERT_EQ(crc32c(bytes_of(part.substr(cut)), crc32c(bytes_of(part.substr(0, cut)))), whole);
     }
+  }
+}
+
+// The pieces by the plain function: what is side by side there is one after the other here.
+uint32_t four_by_definition(std::string_view text, uint64_t seed) {
+  std::string part[4];
+  size_t at = 0;
+  for (; text.size() - at >= 32; at += 32)
+    for (size_t i = 0; i < 4; ++i)
+      part[i] += text.substr(at + 8 * i, 8);
+  for (; text.size() - at >= 8; at += 8)
+    part[0] += text.substr(at, 8);
+  std::string rest(text.substr(at));
+  rest.resize(8);
+  part[1] += rest;
+  std::string all(reinterpret_cast<const char*>(&seed), sizeof seed);
+  for (const std::string& p : part) {
+    uint32_t crc = ~by_definition(p);
+    all.append(reinterpret_cast<const char*>(&crc), sizeof crc);
+  }
+  return by_definition(all);
+}
+
+TEST(CheckByFour, FollowsItsDefinitionAtEveryLengthAndOffset) {
+  std::string text;
+  for (uint32_t i = 0, x = 1; i < 120; ++i, x = x * 1664525 + 1013904223)
+    text += static_cast<char>(x >> 24);
+  for (size_t from = 0; from < 9; ++from)
+    for (size_t length = 0; from + length <= text.size(); ++length) {
+      std::string_view part = std::string_view(text).substr(from, length);
+      ASSERT_EQ(check_by_four(bytes_of(part), 77 + from), four_by_definition(part, 77 + from)) << length;
+    }
+}
+
+TEST(CheckByFour, EveryFlippedBitAndEveryTornEndShows) {
+  std::string text(131, 'w');
+  uint32_t good = check_by_four(bytes_of(text), 5);
+  EXPECT_NE(check_by_four(bytes_of(text), 4), good);
+  for (size_t bit = 0; bit < text.size() * 8; ++bit) {
+    std::string bad = text;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
+    EXPECT_NE(check_by_four(bytes_of(bad), 5), good) << bit;
+  }
+  for (size_t cut = 0; cut < text.size(); ++cut) {
+    std::string torn = text;
+    std::fill(torn.begin() + static_cast<std::ptrdiff_t>(cut), torn.end(), '\0');
+    EXPECT_NE(check_by_four(bytes_of(torn), 5), good) << cut;
   }
 }
 

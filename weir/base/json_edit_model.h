@@ -67,13 +67,14 @@ class EditModel {
 
  private:
   static constexpr uint32_t kRemove = 0, kReplace = 1, kActions = 6;
+  static constexpr int kInsertedMax = 16;  // at one end of a container: a document takes 1,024 members
 
   std::string fresh() { return fmt::format("weir-new-{}", counter_++); }
 
   // New members or elements, put in front or behind; `out` gets what they come to, comma by comma.
   void insert(Edits& edits, const Value& container, bool front, std::string& out) {
     bool object = container.type == Type::kObject;
-    for (uint32_t n = choose_(8); n >= 6 && n < 8; n = choose_(8)) {
+    for (int left = kInsertedMax; left > 0 && choose_(8) >= 6; --left) {
       std::string text;
       append_quoted(text, fresh());
       if (object) text += ":1";

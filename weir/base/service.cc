@@ -6,14 +6,14 @@
 namespace weir {
 namespace {
 
-// {word, base_url, key_header, key_variable, bills}
+// {word, base_url, key_header, key_variable, bills, counts_tokens}
 constexpr auto kServices = std::to_array<Service>({
     {"azure", "", "api-key", ""},
     {"cerebras", "https://api.cerebras.ai/v1", "", "CEREBRAS_API_KEY"},
     {"deepseek", "https://api.deepseek.com/v1", "", "DEEPSEEK_API_KEY"},
     {"fireworks", "https://api.fireworks.ai/inference/v1", "", "FIREWORKS_API_KEY"},
     {"groq", "https://api.groq.com/openai/v1", "", "GROQ_API_KEY"},
-    {"llama.cpp", "", "", "", false},  // its standard port is weir's own
+    {"llama.cpp", "", "", "", false, true},  // its standard port is weir's own
     {"lmstudio", "http://127.0.0.1:1234/v1", "", "", false},
     {"mistral", "https://api.mistral.ai/v1", "", "MISTRAL_API_KEY"},
     {"openrouter", "https://openrouter.ai/api/v1", "", "OPENROUTER_API_KEY"},

@@ -14,6 +14,7 @@ struct Service {
   std::string_view key_header;    // empty: "Authorization: Bearer"
   std::string_view key_variable;  // read where neither base_url nor api_key is given; empty: none
   bool bills = true;              // false: runs on the user's own machines, nobody charges for it
+  bool counts_tokens = false;     // of a chat, where llama.cpp does
 };
 
 /// In the order of the words.

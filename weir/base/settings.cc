@@ -84,9 +84,22 @@ UpstreamTimeouts UpstreamTimeoutOverrides::over(UpstreamTimeouts base) const {
   return {.queue = queue.value_or(base.queue),
           .connect = connect.value_or(base.connect),
           .headers = headers.value_or(base.headers),
+          .answer = answer.value_or(base.answer),
           .first_token = first_token.value_or(base.first_token),
           .idle = idle.value_or(base.idle),
           .total = total.value_or(base.total)};
+}
+
+std::string_view name(AlertSeverity severity) {
+  constexpr std::string_view kNames[] = {"info", "warning", "critical"};
+  return kNames[static_cast<size_t>(severity)];
+}
+
+std::string_view name(AlertMeasure measure) {
+  constexpr std::string_view kNames[] = {"error_percent", "p95_ms",         "first_token_p95_ms",
+                                         "usd_per_hour",  "budget_percent", "target_down",
+                                         "key_expires"};
+  return kNames[static_cast<size_t>(measure)];
 }
 
 bool matches_pattern(std::string_view pattern, std::string_view name) {

@@ -16,6 +16,7 @@
 
 #include "weir/base/clock.h"
 #include "weir/base/hash.h"
+#include "weir/base/limits.h"
 #include "weir/base/passed_api.h"
 #include "weir/base/result.h"
 #include "weir/base/secret.h"
@@ -40,7 +41,9 @@ struct ServerLimits {
   int64_t connections_per_client = 0;  // of one address, over all cores; 0: no limit of its own
   int64_t requests = 10000;            // model requests under way, over all cores
   int64_t requests_per_client = 0;     // of one key, or one address without a key; 0: no limit of its own
-  milliseconds delay{50};              // a loop later than this refuses new model requests; 0: never
+  milliseconds delay{5};               // a loop later than this lets new model requests wait; 0: never
+  int64_t waiting = 1024;              // model requests that wait, of one core
+  milliseconds wait{1000};             // how long they wait
   int64_t backlog = 4096;              // connections that wait to be accepted, each listener
   int64_t upload_bytes = 512 << 20;    // of a body that is passed through in pieces
   friend bool operator==(const ServerLimits&, const ServerLimits&) = default;
@@ -77,12 +80,35 @@ struct ClientKeySettings {
   std::vector<std::string> models;  // exact names or "prefix*"; empty: every model
   /// Of what providers pass through; nullopt: see exchange::Principal::may_call.
   std::optional<PassedApis> passthrough = std::nullopt;
+  Limits limits = {};
+  std::vector<std::string> roles = {};  // what else it may do: names of accounts/permission.h; none: models
   friend bool operator==(const ClientKeySettings&, const ClientKeySettings&) = default;
+};
+
+/// Whose signed tokens (JWT) are taken for keys.
+struct TokenIssuerSettings {
+  std::string name;                     // in messages
+  std::string issuer;                   // the claim iss, exactly
+  std::vector<std::string> audiences;   // one of them stands in aud; empty: not looked at
+  std::vector<std::string> algorithms;  // RS256, PS256, ES256, EdDSA; HS256 with hs256_key only
+  std::string jwks_url;                 // https (http: this machine's only); empty: the issuer tells it
+  std::string jwks_file;                // instead of a URL
+  std::string ca_file;                  // of the URL's server; empty: the system's authorities
+  Secret hs256_key;                     // at least 32 bytes; instead of both
+  std::string type;                     // the header typ; empty: not looked at
+  std::string tenant;                   // of all its tokens; empty: the claim says
+  std::string tenant_claim, team_claim, user_claim = "sub", roles_claim;
+  std::map<std::string, std::string> roles;  // what roles_claim says -> a role
+  std::vector<std::string> models;           // as of a key
+  Limits limits;                             // of each of its subjects
+  milliseconds refresh{600'000};             // of its keys
+  friend bool operator==(const TokenIssuerSettings&, const TokenIssuerSettings&) = default;
 };
 
 struct AuthSettings {
   Anonymous anonymous = Anonymous::kNever;
   std::vector<ClientKeySettings> keys;
+  std::vector<TokenIssuerSettings> issuers;
   friend bool operator==(const AuthSettings&, const AuthSettings&) = default;
 };
 
@@ -105,15 +131,17 @@ struct BaseUrl {
 struct UpstreamTimeouts {
   milliseconds queue{5'000};  // waiting for a free connection
   milliseconds connect{5'000};
-  milliseconds headers{30'000};      // request sent to head of a stream; whole answers: total
+  milliseconds headers{30'000};      // request sent to head of a stream
+  milliseconds answer{0};            // request sent to a whole answer's head (the model is done); 0: total
   milliseconds first_token{30'000};  // response head to first token of a stream
   milliseconds idle{30'000};         // between two reads of an answer
   milliseconds total{600'000};
+  milliseconds answer_or_total() const { return answer > milliseconds(0) ? answer : total; }
   friend bool operator==(const UpstreamTimeouts&, const UpstreamTimeouts&) = default;
 };
 
 struct UpstreamTimeoutOverrides {
-  std::optional<milliseconds> queue, connect, headers, first_token, idle, total;
+  std::optional<milliseconds> queue, connect, headers, answer, first_token, idle, total;
   UpstreamTimeouts over(UpstreamTimeouts base) const;
   friend bool operator==(const UpstreamTimeoutOverrides&, const UpstreamTimeoutOverrides&) = default;
 };
@@ -192,6 +220,7 @@ struct ModelSettings {
   std::vector<std::string> fallbacks;   // models whose targets are asked when all of its own failed
   std::string when_too_long;            // the model that gets what is too long for this one; empty: none
   WhenCut when_cut = WhenCut::kContinue;
+  milliseconds hedge{0};      // without output for so long: a second target is asked as well; 0: never
   milliseconds hold{0};       // of a stream's beginning, in which a failure is no broken answer yet
   std::string degraded_text;  // the answer when every target failed; empty: the error
   friend bool operator==(const ModelSettings&, const ModelSettings&) = default;
@@ -255,6 +284,7 @@ struct EventSettings {
   milliseconds sync{5};  // the longest a record waits for the next sync to begin
   int64_t keep_days = 30;
   int64_t keep_bytes = int64_t{10} << 30;
+  int64_t ledger_keep_days = 400;  // of the ledger's hours; older ones are kept as one sum
   friend bool operator==(const EventSettings&, const EventSettings&) = default;
 };
 
@@ -273,14 +303,95 @@ struct HealthSettings {
   milliseconds check{30'000};       // between two checks of a provider; 0: none, requests find out
   int64_t failures = 5;             // in a row that make a target rest
   milliseconds rest{5'000};         // the first time; doubles while it fails
-  milliseconds rest_max{30'000};    //
+  milliseconds rest_max{20'000};    // so that what is well again is in use within half a minute
   milliseconds slow_start{10'000};  // until a target that is back gets its full share
   friend bool operator==(const HealthSettings&, const HealthSettings&) = default;
+};
+
+/// Tenants, teams, users and keys that are kept in a store and changed while weir runs.
+struct AccountsSettings {
+  bool enabled = true;       // false: the configuration's keys only
+  Secret pepper;             // of the keys' digests, the same on every replica; empty: kept in data.directory
+  milliseconds poll{1'000};  // the longest a change elsewhere goes unseen
+  int64_t audit_days = 365;  // how long rows of the audit log are kept; 0: for good
+  friend bool operator==(const AccountsSettings&, const AccountsSettings&) = default;
+};
+
+/// The control plane: its API and the console.
+struct AdminSettings {
+  bool enabled = true;
+  std::optional<std::string> listen;        // its own address; none: on the server's listeners
+  int64_t failed_sign_ins_per_minute = 20;  // of an address; 0: any number
+  friend bool operator==(const AdminSettings&, const AdminSettings&) = default;
+};
+
+/// Where replicas share what they keep.
+struct SharedSettings {
+  Secret postgres;     // a connection string; empty: SQLite in data.directory, one replica
+  Secret redis;        // redis://...; empty: none
+  std::string schema;  // of PostgreSQL
+  friend bool operator==(const SharedSettings&, const SharedSettings&) = default;
+};
+
+// ---- alerts
+
+enum class AlertSeverity : uint8_t { kInfo, kWarning, kCritical };
+std::string_view name(AlertSeverity severity);
+
+/// What a rule looks at. Shares and latencies of the requests of its span, dollars as if it went on for an
+/// hour, budgets by their meters, targets by their breakers.
+enum class AlertMeasure : uint8_t {
+  kErrorPercent,
+  kP95Ms,
+  kFirstTokenP95Ms,
+  kUsdPerHour,
+  kBudgetPercent,
+  kTargetDown,
+  kKeyExpires,
+};
+std::string_view name(AlertMeasure measure);
+
+/// One alert for everything that the rule is about, or one for each.
+enum class AlertEach : uint8_t { kAll, kModel, kProvider, kTenant };
+
+struct AlertRuleSettings {
+  std::string name;
+  AlertMeasure measure = AlertMeasure::kErrorPercent;
+  int64_t above_billionths = 0;  // of a percent, a millisecond, a dollar: the value is worse when greater
+  AlertSeverity severity = AlertSeverity::kWarning;
+  AlertEach each = AlertEach::kAll;
+  std::string model, provider, tenant;  // only of these; empty: any
+  milliseconds over{300'000};           // the span that is measured
+  milliseconds hold{60'000};            // it must stay so before it fires, and be over so long before it is
+  int64_t requests_min = 10;            // in the span; fewer say nothing
+  double above() const { return static_cast<double>(above_billionths) / 1e9; }
+  friend bool operator==(const AlertRuleSettings&, const AlertRuleSettings&) = default;
+};
+
+/// Who is told when an alert fires and when it is over.
+struct AlertWebhookSettings {
+  std::string name;
+  std::string url;                                // as FetchUrl takes it
+  Secret secret;                                  // of the signature; empty: none is sent
+  std::string ca_file;                            // of the URL's server; empty: the system's authorities
+  AlertSeverity severity = AlertSeverity::kInfo;  // the least that it hears of
+  milliseconds retry{1'000};                      // the first pause; it doubles to a minute
+  friend bool operator==(const AlertWebhookSettings&, const AlertWebhookSettings&) = default;
+};
+
+struct AlertSettings {
+  milliseconds check{10'000};
+  std::vector<AlertRuleSettings> rules;
+  std::vector<AlertWebhookSettings> webhooks;
+  friend bool operator==(const AlertSettings&, const AlertSettings&) = default;
 };
 
 struct Settings {
   ServerSettings server;
   AuthSettings auth;
+  AccountsSettings accounts;
+  AdminSettings admin;
+  SharedSettings shared;
   std::vector<ProviderSettings> providers;
   std::vector<ModelSettings> models;
   std::vector<RegistryModelSettings> registry;
@@ -291,6 +402,7 @@ struct Settings {
   DataSettings data;
   EventSettings events;
   ResponsesSettings responses;
+  AlertSettings alerts;
   std::map<std::string, bool, std::less<>> features;  // optimization switches; none exist yet
   friend bool operator==(const Settings&, const Settings&) = default;
 };

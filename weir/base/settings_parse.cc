@@ -1,5 +1,6 @@
 // parse_settings: the shape of weir.yaml, section by section, then what only the whole can tell (a target
-// whose provider is not there, two keys that are the same).
+// whose provider is not there, two keys that are the same). One file: the sections are read by one reader in
+// the order of the page, and checked against each other at its end.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "weir/base/fetch_url.h"
 #include "weir/base/header.h"
 #include "weir/base/money.h"
 #include "weir/base/service.h"
@@ -105,6 +107,8 @@ class Parser {
     read_models(top, settings);
     read_registry(top, settings);
     read_failing(top, settings);
+    read_accounts(top, settings);
+    read_shared(top, settings);
     SettingsSection log = top.section("log");
     log.read_choice("level", settings.log.level);
     log.read("file", settings.log.file);
@@ -113,6 +117,7 @@ class Parser {
     metrics.read("enabled", settings.metrics.enabled);
     if (metrics.has("listen")) read_address(metrics.at("listen"), settings.metrics.listen.emplace());
     read_data(top, settings);
+    read_alerts(top.section("alerts"), settings.alerts);
     read_features(top);
     if (reader_.clean()) return {std::move(settings), {}};
     return {std::nullopt, reader_.take_problems()};
@@ -186,6 +191,7 @@ class Parser {
     section.read("queue_ms", timeouts.queue);
     section.read("connect_ms", timeouts.connect);
     section.read("headers_ms", timeouts.headers);
+    section.read("answer_ms", timeouts.answer);
     section.read("first_token_ms", timeouts.first_token);
     section.read("idle_ms", timeouts.idle);
     section.read("total_ms", timeouts.total);
@@ -225,6 +231,8 @@ class Parser {
     limits.read("requests", server.limits.requests);
     limits.read("requests_per_client", server.limits.requests_per_client);
     limits.read("delay_ms", server.limits.delay);
+    limits.read("waiting", server.limits.waiting);
+    limits.read("wait_ms", server.limits.wait);
     limits.read("backlog", server.limits.backlog);
     if (server.limits.target_bytes > server.limits.header_bytes)
       reader_.problem(limits.has("target_bytes") ? limits.at("target_bytes") : limits.at("header_bytes"),
@@ -251,12 +259,182 @@ class Parser {
         reader_.problem(entry.at("name"), "another key has this name");
       key.models = read_patterns(entry);
       if (entry.has("passthrough")) key.passthrough = read_passed_apis(entry);
+      read_roles(entry, key.roles);
+      read_limits(entry.section("limits"), key.limits);
       if (!read_hash(entry, key.hash)) continue;
       auto [first, is_new] = hashes.try_emplace(key.hash, key.name);
       if (!is_new)
         reader_.problem(entry.has("key") ? entry.at("key") : entry.at("hash"),
                         fmt::format("is the same key as \"{}\"", first->second));
     }
+    read_issuers(section, auth);
+  }
+
+  void read_issuers(SettingsSection& section, AuthSettings& auth) {
+    for (SettingsPlace& place : section.list("issuers")) {
+      SettingsSection entry(reader_, place, "auth.issuers");
+      if (!entry.place()) continue;
+      TokenIssuerSettings issuer;
+      if (read_name(entry, "name", issuer.name) &&
+          contains(auth.issuers, issuer.name, &TokenIssuerSettings::name))
+        reader_.problem(entry.at("name"), "another issuer has this name");
+      entry.read("issuer", issuer.issuer);
+      if (!issuer.issuer.empty() && contains(auth.issuers, issuer.issuer, &TokenIssuerSettings::issuer))
+        reader_.problem(entry.at("issuer"), "another entry is about this issuer");
+      for (const SettingsPlace& at : entry.list("audiences"))
+        if (std::optional<std::string> text = reader_.bounded_text(at, 1, 2048))
+          issuer.audiences.push_back(*std::move(text));
+      entry.read("ca_file", issuer.ca_file);
+      entry.read("hs256_key", issuer.hs256_key);
+      read_algorithms(entry, issuer);
+      read_key_source(entry, issuer);
+      entry.read("type", issuer.type);
+      if (entry.has("tenant")) read_name(entry, "tenant", issuer.tenant);
+      entry.read("tenant_claim", issuer.tenant_claim);
+      if (entry.has("tenant") && entry.has("tenant_claim"))
+        reader_.problem(entry.at("tenant_claim"), "give \"tenant\" or \"tenant_claim\", not both");
+      entry.read("team_claim", issuer.team_claim);
+      entry.read("user_claim", issuer.user_claim);
+      entry.read("roles_claim", issuer.roles_claim);
+      for (const SettingsReader::Entry& role : entry.map("roles"))
+        if (std::optional<std::string> text = reader_.bounded_text(role.value, 1, kNameBytesMax))
+          issuer.roles.emplace(role.key, *std::move(text));
+      if (entry.has("roles") && issuer.roles_claim.empty())
+        reader_.problem(entry.at("roles"), "\"roles_claim\" says which claim holds them, and is missing");
+      issuer.models = read_patterns(entry);
+      entry.read("refresh_ms", issuer.refresh);
+      auth.issuers.push_back(std::move(issuer));
+    }
+  }
+
+  // A shared secret and public keys never stand side by side: who knows the public key could sign with it.
+  void read_algorithms(SettingsSection& entry, TokenIssuerSettings& issuer) {
+    static constexpr std::string_view kPublic[] = {"RS256", "PS256", "ES256", "EdDSA"};
+    bool secret = entry.has("hs256_key");
+    for (const SettingsPlace& at : entry.list("algorithms")) {
+      std::optional<std::string> word = reader_.bounded_text(at, 1, 16);
+      if (!word) continue;
+      if (*word != "HS256" && !contains(kPublic, *word))
+        reader_.problem(at, "must be RS256, PS256, ES256, EdDSA or HS256");
+      else if (contains(issuer.algorithms, *word))
+        reader_.problem(at, "is in this list twice");
+      else if ((*word == "HS256") != secret)
+        reader_.problem(
+            at, secret ? "with \"hs256_key\" the only algorithm is HS256" : "HS256 needs \"hs256_key\"");
+      else
+        issuer.algorithms.push_back(*std::move(word));
+    }
+    if (entry.has("algorithms")) return;
+    if (secret)
+      issuer.algorithms = {"HS256"};
+    else
+      issuer.algorithms.assign(std::begin(kPublic), std::end(kPublic));
+  }
+
+  void read_key_source(SettingsSection& entry, TokenIssuerSettings& issuer) {
+    entry.read("jwks_url", issuer.jwks_url);
+    entry.read("jwks_file", issuer.jwks_file);
+    int sources = entry.has("jwks_url") + entry.has("jwks_file") + entry.has("hs256_key");
+    if (sources > 1)
+      reader_.problem(entry.place(), "give one of \"jwks_url\", \"jwks_file\" and \"hs256_key\"");
+    std::string_view key = entry.has("jwks_url") ? "jwks_url" : "issuer";
+    const std::string& url = entry.has("jwks_url") ? issuer.jwks_url : issuer.issuer;
+    if (entry.has("jwks_file") || entry.has("hs256_key") || url.empty()) return;
+    if (auto good = FetchUrl::parse(url); !good)
+      reader_.problem(entry.at(key), key == "issuer"
+                                         ? "its keys cannot be discovered there (" + good.error().message +
+                                               "): give \"jwks_url\", \"jwks_file\" or \"hs256_key\""
+                                         : good.error().message);
+  }
+
+  void read_roles(SettingsSection& entry, std::vector<std::string>& roles) {
+    static constexpr std::string_view kRoles[] = {"owner",   "admin",  "operator", "developer",
+                                                  "service", "viewer", "auditor",  "billing"};
+    for (const SettingsPlace& place : entry.list("roles")) {
+      std::optional<std::string> role = reader_.bounded_text(place, 1, kNameBytesMax);
+      if (!role) continue;
+      if (!contains(kRoles, *role))
+        reader_.problem(place,
+                        "is no role: owner, admin, operator, developer, service, viewer, auditor, billing");
+      else if (contains(roles, *role))
+        reader_.problem(place, "is in this list twice");
+      else
+        roles.push_back(*std::move(role));
+    }
+  }
+
+  void read_accounts(SettingsSection& top, Settings& settings) {
+    SettingsSection accounts = top.section("accounts");
+    accounts.read("enabled", settings.accounts.enabled);
+    accounts.read("pepper", settings.accounts.pepper);
+    accounts.read("poll_ms", settings.accounts.poll);
+    accounts.read("audit_days", settings.accounts.audit_days);
+    SettingsSection admin = top.section("admin");
+    admin.read("enabled", settings.admin.enabled);
+    if (admin.has("listen")) read_address(admin.at("listen"), settings.admin.listen.emplace());
+    admin.read("failed_sign_ins_per_minute", settings.admin.failed_sign_ins_per_minute);
+  }
+
+  // What cannot work is refused before anything starts; whether a database answers shows at the start.
+  void read_shared(SettingsSection& top, Settings& settings) {
+    SettingsSection shared = top.section("shared");
+    SharedSettings& s = settings.shared;
+    shared.read("postgres", s.postgres);
+    shared.read("redis", s.redis);
+    shared.read("schema", s.schema);
+    constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz_";
+    if (shared.has("schema") &&
+        (s.schema.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789") != std::string::npos ||
+         s.schema.substr(0, 1).find_first_of(kLetters) == std::string::npos || s.schema.starts_with("pg_")))
+      reader_.problem(shared.at("schema"),
+                      "must be of the letters a to z, digits and _, not begin with a digit, nor with pg_");
+    if (!s.redis.empty() && !s.redis.reveal().starts_with("redis://") &&
+        !s.redis.reveal().starts_with("rediss://") && !s.redis.reveal().starts_with("unix:"))
+      reader_.problem(shared.at("redis"), "must begin with redis://, rediss:// or unix:");
+    if (!s.postgres.empty() && settings.accounts.enabled && settings.accounts.pepper.empty())
+      reader_.problem(
+          shared.at("postgres"),
+          "needs \"accounts.pepper\", the same on every replica: else one replica's keys are unknown "
+          "to the others");
+  }
+
+  void read_rates(SettingsSection& section, Limits& limits) {
+    section.read("requests_per_minute", limits.requests_per_minute);
+    section.read("input_tokens_per_minute", limits.input_tokens_per_minute);
+    section.read("output_tokens_per_minute", limits.output_tokens_per_minute);
+    read_dollars(section, "usd_per_minute", limits.nanodollars_per_minute);
+    section.read("streams", limits.streams);
+  }
+
+  void read_limits(SettingsSection section, Limits& limits) {
+    read_rates(section, limits);
+    SettingsSection each_agent = section.section("each_agent");
+    Limits of_agent;
+    read_rates(each_agent, of_agent);
+    if (of_agent.any()) limits.each_agent = {of_agent};
+    for (SettingsPlace& place : section.list("budgets")) {
+      SettingsSection entry(reader_, place, "auth.keys.limits.budgets");
+      if (!entry.place()) continue;
+      Budget budget;
+      entry.read_choice("period", budget.period);
+      read_dollars(entry, "usd", budget.nanodollars);
+      entry.read("tokens", budget.tokens);
+      if (!entry.has("usd") && !entry.has("tokens"))
+        reader_.problem(entry.place(), "\"usd\" or \"tokens\" is missing");
+      if (contains(limits.budgets, budget.period, &Budget::period))
+        reader_.problem(entry.place(), "another budget has this period");
+      limits.budgets.push_back(budget);
+    }
+  }
+
+  void read_dollars(SettingsSection& entry, std::string_view key, std::optional<int64_t>& out) {
+    std::string text;
+    entry.read(key, text);
+    if (text.empty()) return;
+    out = nanodollars_of(text);
+    if (!out || *out == 0)
+      reader_.problem(entry.at(key),
+                      "must be dollars, as 12.50: more than nothing, at most nine digits behind the point");
   }
 
   bool read_hash(SettingsSection& entry, Sha256& out) {
@@ -451,6 +629,7 @@ class Parser {
       if (read_name(entry, "when_too_long", model.when_too_long))
         named.push_back({entry.at("when_too_long"), model.when_too_long, settings.models.size() - 1});
       entry.read_choice("when_cut", model.when_cut);
+      entry.read("hedge_ms", model.hedge);
       entry.read("hold_ms", model.hold);
       entry.read("degraded_text", model.degraded_text);
     }
@@ -558,11 +737,71 @@ class Parser {
     events.read_choice("when_full", settings.events.when_full);
     events.read("sync_ms", settings.events.sync);
     events.read("keep_days", settings.events.keep_days);
+    events.read("ledger_keep_days", settings.events.ledger_keep_days);
     events.read("keep_bytes", settings.events.keep_bytes);
     SettingsSection responses = top.section("responses");
     responses.read("store", settings.responses.store);
     responses.read("keep_days", settings.responses.keep_days);
     responses.read("keep_bytes", settings.responses.keep_bytes);
+  }
+
+  // ---- alerts
+
+  void read_alerts(SettingsSection section, AlertSettings& alerts) {
+    section.read("check_ms", alerts.check);
+    for (SettingsPlace& place : section.list("rules")) {
+      SettingsSection entry(reader_, place, "alerts.rules");
+      if (entry.place()) read_alert_rule(entry, alerts.rules);
+    }
+    for (SettingsPlace& place : section.list("webhooks")) {
+      SettingsSection entry(reader_, place, "alerts.webhooks");
+      if (!entry.place()) continue;
+      AlertWebhookSettings webhook;
+      if (read_name(entry, "name", webhook.name) &&
+          contains(alerts.webhooks, webhook.name, &AlertWebhookSettings::name))
+        reader_.problem(entry.at("name"), "another webhook has this name");
+      entry.read("url", webhook.url);
+      if (!webhook.url.empty())
+        if (auto url = FetchUrl::parse(webhook.url); !url)
+          reader_.problem(entry.at("url"), url.error().message);
+      entry.read("secret", webhook.secret);
+      entry.read("ca_file", webhook.ca_file);
+      entry.read_choice("severity", webhook.severity);
+      entry.read("retry_ms", webhook.retry);
+      alerts.webhooks.push_back(std::move(webhook));
+    }
+  }
+
+  void read_alert_rule(SettingsSection& entry, std::vector<AlertRuleSettings>& rules) {
+    AlertRuleSettings rule;
+    if (read_name(entry, "name", rule.name) && contains(rules, rule.name, &AlertRuleSettings::name))
+      reader_.problem(entry.at("name"), "another rule has this name");
+    entry.read_choice("measure", rule.measure);
+    std::string above;
+    entry.read("above", above);
+    std::optional<int64_t> limit = nanodollars_of(above);
+    if (entry.has("above") && !limit)
+      reader_.problem(entry.at("above"), "must be a number from 0 to 1000000, as 2.5");
+    rule.above_billionths = limit.value_or(0);
+    bool of_keys = rule.measure == AlertMeasure::kKeyExpires;
+    bool of_requests =
+        !of_keys && rule.measure != AlertMeasure::kBudgetPercent && rule.measure != AlertMeasure::kTargetDown;
+    if (entry.has("measure") && !entry.has("above") && !of_keys && rule.measure != AlertMeasure::kTargetDown)
+      reader_.problem(entry.place(), "\"above\" is missing");
+    entry.read_choice("severity", rule.severity);
+    entry.read_choice("each", rule.each);
+    if (!of_requests)
+      refuse(entry, {"each", "requests_min"},
+             "only a rule about requests has this: this one is about each budget, target or key");
+    if (!of_requests && !of_keys) refuse(entry, {"over_ms"}, "only a rule about requests or keys has this");
+    if (of_keys) rule.over = std::chrono::hours(7 * 24);
+    read_name(entry, "model", rule.model);
+    read_name(entry, "provider", rule.provider);
+    read_name(entry, "tenant", rule.tenant);
+    entry.read("over_ms", rule.over);
+    entry.read("for_ms", rule.hold);
+    entry.read("requests_min", rule.requests_min);
+    rules.push_back(std::move(rule));
   }
 
   // No optimization switch exists yet; each one that comes gets its name here.

@@ -13,11 +13,13 @@
 #include <iterator>
 #include <set>
 
+#include "weir/base/fetch_url.h"
 #include "weir/base/service.h"
 
 namespace weir {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -92,13 +94,13 @@ server:
   limits:
     { body_bytes: 1024, header_bytes: 2048, headers: 10, target_bytes: 512, connections: 7, requests: 5,
       body_bytes_per_s: 8, connections_per_client: 6, requests_per_client: 4, delay_ms: 3, backlog: 2,
-      upload_bytes: 4096 }
+      upload_bytes: 4096, waiting: 9, wait_ms: 11 }
   timeouts: { header_ms: 1, body_ms: 2, idle_ms: 3, write_ms: 4, body_rate_ms: 5 }
   drain_ms: 0
 auth:
   anonymous: loopback
   keys:
-    - { name: a, key: "${env:KEY}", models: [x, "y*"] }
+    - { name: a, key: "${env:KEY}", models: [x, "y*"], roles: [viewer, billing] }
     - { name: b, hash: "sha256:BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD" }
 providers:
   - name: openai
@@ -110,7 +112,7 @@ providers:
     ca_file: ca.pem
     connections_max: 9
     queue_max: 8
-    timeouts: { queue_ms: 6, connect_ms: 1, headers_ms: 2, first_token_ms: 3, idle_ms: 4, total_ms: 5 }
+    timeouts: { queue_ms: 6, connect_ms: 1, headers_ms: 2, answer_ms: 7, first_token_ms: 3, idle_ms: 4, total_ms: 5 }
   - name: local
     kind: local
     chat: { name: c, server: s, model: m, context_tokens: 512, slots: 2, threads: 3 }
@@ -123,6 +125,9 @@ models:
     targets: [{ provider: openai }, { provider: local, model: c }]
     timeouts: { total_ms: 77 }
     limits: { body_bytes: 1024 }
+accounts: { enabled: false, pepper: "0123456789abcdef0123456789abcdef", poll_ms: 250, audit_days: 90 }
+admin: { enabled: false, listen: "127.0.0.1:9443", failed_sign_ins_per_minute: 5 }
+shared: { postgres: "postgresql://weir@db/weir", redis: "redis://cache:6379", schema: weir_2 }
 log: { level: warn, file: weir.log, requests: false }
 metrics: { enabled: false, listen: "127.0.0.1:9090" }
 data: { directory: kept }
@@ -137,7 +142,8 @@ features: {}
   ASSERT_TRUE(s.server.tls);
   EXPECT_EQ(s.server.tls->certificate, "/etc/weir/tls/chain.pem");
   EXPECT_EQ(s.server.tls->private_key, "/keys/key.pem");
-  EXPECT_EQ(s.server.limits, (ServerLimits{1024, 2048, 10, 512, 7, 8, 6, 5, 4, milliseconds(3), 2, 4096}));
+  EXPECT_EQ(s.server.limits, (ServerLimits{1024, 2048, 10, 512, 7, 8, 6, 5, 4, milliseconds(3), 9,
+                                           milliseconds(11), 2, 4096}));
   EXPECT_EQ(s.server.timeouts, (ServerTimeouts{milliseconds(1), milliseconds(2), milliseconds(3),
                                                milliseconds(4), milliseconds(5)}));
   EXPECT_EQ(s.server.drain, milliseconds(0));
@@ -157,8 +163,9 @@ features: {}
   EXPECT_EQ(openai.ca_file, "/etc/weir/ca.pem");
   EXPECT_EQ(openai.connections_max, 9);
   EXPECT_EQ(openai.queue_max, 8);
-  EXPECT_EQ(openai.timeouts, (UpstreamTimeouts{milliseconds(6), milliseconds(1), milliseconds(2),
-                                               milliseconds(3), milliseconds(4), milliseconds(5)}));
+  EXPECT_EQ(openai.timeouts,
+            (UpstreamTimeouts{milliseconds(6), milliseconds(1), milliseconds(2), milliseconds(7),
+                              milliseconds(3), milliseconds(4), milliseconds(5)}));
   EXPECT_THAT(openai.models, ElementsAre("gpt-*"));
   const ProviderSettings& local = s.providers[1];
   EXPECT_THAT(local.chat, ElementsAre(LocalChatSettings{"c", "/etc/weir/s", "/etc/weir/m", 512, 2, 3}));
@@ -172,6 +179,12 @@ features: {}
   EXPECT_EQ(s.models[0].timeouts.over(openai.timeouts).total, milliseconds(77));
   EXPECT_EQ(s.models[0].timeouts.over(openai.timeouts).idle, milliseconds(4));
   EXPECT_EQ(s.models[0].body_bytes, 1024);
+  EXPECT_THAT(s.auth.keys[0].roles, ElementsAre("viewer", "billing"));
+  EXPECT_EQ(s.accounts, (AccountsSettings{false, Secret(std::string_view("0123456789abcdef0123456789abcdef")),
+                                          milliseconds(250), 90}));
+  EXPECT_EQ(s.admin, (AdminSettings{false, "127.0.0.1:9443", 5}));
+  EXPECT_EQ(s.shared, (SharedSettings{Secret(std::string_view("postgresql://weir@db/weir")),
+                                      Secret(std::string_view("redis://cache:6379")), "weir_2"}));
   EXPECT_EQ(s.log, (LogSettings{LogLevel::kWarn, "/etc/weir/weir.log", false}));
   EXPECT_EQ(s.metrics.enabled, false);
   EXPECT_EQ(s.metrics.listen, "127.0.0.1:9090");
@@ -395,6 +408,21 @@ INSTANTIATE_TEST_SUITE_P(Auth, SettingsRefuse, testing::ValuesIn(kAuth));
 INSTANTIATE_TEST_SUITE_P(Providers, SettingsRefuse, testing::ValuesIn(kProviders));
 INSTANTIATE_TEST_SUITE_P(Models, SettingsRefuse, testing::ValuesIn(kModels));
 
+TEST(Settings, WhatReplicasShareIsCheckedBeforeTheStart) {
+  EXPECT_THAT(problems("shared: { schema: Weir }"),
+              ElementsAre(HasSubstr("shared.schema: must be of the letters")));
+  for (std::string_view schema : {"2weir", "pg_weir", "we-ir", "we\"ir", "we ir"})
+    EXPECT_THAT(problems(fmt::format("shared: {{ schema: '{}' }}", schema)),
+                ElementsAre(HasSubstr("shared.schema: must be of the letters")))
+        << schema;
+  EXPECT_THAT(problems("shared: { redis: 'http://secret-host' }"),
+              ElementsAre(AllOf(HasSubstr("shared.redis: must begin with"), Not(HasSubstr("secret-host")))));
+  EXPECT_THAT(problems("shared: { postgres: 'host=db password=secret-word' }"),
+              ElementsAre(AllOf(HasSubstr("shared.postgres: needs \"accounts.pepper\""),
+                                Not(HasSubstr("secret-word")))));
+  EXPECT_THAT(problems("shared: { postgres: 'host=db' }\naccounts: { enabled: false }"), IsEmpty());
+}
+
 // A secret put into every wrong place one can think of shows in no problem's text.
 TEST(Settings, SecretsNeverShowInProblems) {
   constexpr std::string_view kFiles[] = {
@@ -526,6 +554,29 @@ TEST(Settings, TheRegistryNamesModelsOfProviders) {
         << bad;
 }
 
+TEST(Settings, ReadsTheLimitsOfAKey) {
+  auto limits = [](std::string_view text) {
+    return fmt::format("auth:\n  keys:\n    - name: k\n      key: 12345678\n      limits: {{ {} }}\n", text);
+  };
+  Limits read =
+      good(limits("requests_per_minute: 60, usd_per_minute: 0.5, streams: 2, budgets: [ { period: day, "
+                  "usd: \"12.50\" }, { period: month, tokens: 1000 } ]"))
+          .auth.keys.front()
+          .limits;
+  EXPECT_EQ(read.requests_per_minute, 60);
+  EXPECT_EQ(read.nanodollars_per_minute, 500'000'000);
+  EXPECT_EQ(read.streams, 2);
+  ASSERT_EQ(read.budgets.size(), 2u);
+  EXPECT_EQ(read.budgets[0], (Budget{BudgetPeriod::kDay, 12'500'000'000, {}}));
+  EXPECT_EQ(read.budgets[1], (Budget{BudgetPeriod::kMonth, {}, 1000}));
+  EXPECT_THAT(problems(limits("budgets: [ { period: day } ]")),
+              ElementsAre(HasSubstr("\"usd\" or \"tokens\"")));
+  EXPECT_THAT(problems(limits("budgets: [ { period: day, usd: 1 }, { period: day, tokens: 1 } ]")),
+              ElementsAre(HasSubstr("another budget has this period")));
+  EXPECT_THAT(problems(limits("usd_per_minute: 0")), ElementsAre(HasSubstr("more than nothing")));
+  EXPECT_THAT(problems(limits("budgets: [ { period: week, usd: 1 } ]")), ElementsAre(HasSubstr("period")));
+}
+
 // ---- the table of keys, the schema and the parser say the same
 
 std::string schema_text() {
@@ -655,6 +706,11 @@ std::string file_with(std::string_view section, std::string_view line) {
       {"server.timeouts", "  timeouts:", "    "},
       {"auth", "auth:", "  "},
       {"auth.keys", "  keys:\n    - name: k\n      key: 12345678", "      "},
+      {"auth.keys.limits", "      limits:", "        "},
+      {"auth.keys.limits.budgets", "        budgets:\n          - period: day\n            usd: 1",
+       "            "},
+      {"auth.keys.limits.each_agent", "        each_agent:", "          "},
+      {"auth.issuers", "  issuers:\n    - name: i\n      issuer: https://id.test", "      "},
       {"providers", "providers:\n  - name: p\n    kind: openai\n    base_url: http://h", "    "},
       {"providers.timeouts", "    timeouts:", "      "},
       {"", "  - name: l\n    kind: local", ""},
@@ -667,11 +723,17 @@ std::string file_with(std::string_view section, std::string_view line) {
       {"registry", "registry:\n  - provider: p\n    model: r", "    "},
       {"retries", "retries:", "  "},
       {"health", "health:", "  "},
+      {"accounts", "accounts:", "  "},
+      {"admin", "admin:", "  "},
+      {"shared", "shared:", "  "},
       {"log", "log:", "  "},
       {"metrics", "metrics:", "  "},
       {"data", "data:", "  "},
       {"events", "events:", "  "},
       {"responses", "responses:", "  "},
+      {"alerts", "alerts:", "  "},
+      {"alerts.rules", "  rules:\n    - name: r\n      measure: p95_ms\n      above: 1", "      "},
+      {"alerts.webhooks", "  webhooks:\n    - name: w\n      url: https://h", "      "},
   };
   std::string file;
   bool placed = false;
@@ -719,7 +781,8 @@ TEST(SettingsSchema, DefaultsAreThoseOfTheDeclarations) {
     bool has_default = !row.required &&
                        (row.type == SettingsKey::Type::kInteger || row.type == SettingsKey::Type::kBoolean ||
                         row.type == SettingsKey::Type::kChoice) &&
-                       !row.section.starts_with("models.") && row.section != "registry";
+                       !row.section.starts_with("models.") && row.section != "registry" &&
+                       !row.section.starts_with("auth.keys.limits");
     if (has_default) EXPECT_TRUE(stated) << path_of(row);
     if (!stated) continue;
     std::string line = fmt::format("{}: {}", row.key, simdjson::minify(value));
@@ -756,7 +819,148 @@ TEST(SettingsDocs, NameEveryKeyWithItsBoundsAndShowAFileThatWorks) {
     ADD_FAILURE() << to_string(problem, "configuration.md");
 }
 
+// ---- issuers of tokens
+
+TEST(SettingsIssuers, AreReadWhole) {
+  Settings settings = good(R"(
+auth:
+  issuers:
+    - name: corp
+      issuer: https://id.test/realms/a
+      audiences: [weir, api]
+      algorithms: ES256
+      jwks_url: https://id.test/keys?p=1
+      ca_file: /ca.pem
+      type: at+jwt
+      tenant_claim: org
+      team_claim: team
+      user_claim: email
+      roles_claim: realm_access.roles
+      roles: { weir-admins: admin, ops: operator }
+      models: [gpt-4o, "local/*"]
+      refresh_ms: 3600000
+    - name: plain
+      issuer: https://plain.test
+    - name: shared
+      issuer: anything at all
+      hs256_key: 0123456789abcdef0123456789abcdef
+      tenant: t1
+)");
+  ASSERT_EQ(settings.auth.issuers.size(), 3u);
+  const TokenIssuerSettings& corp = settings.auth.issuers[0];
+  EXPECT_EQ(corp.issuer, "https://id.test/realms/a");
+  EXPECT_THAT(corp.audiences, ElementsAre("weir", "api"));
+  EXPECT_THAT(corp.algorithms, ElementsAre("ES256"));
+  EXPECT_EQ(corp.jwks_url, "https://id.test/keys?p=1");
+  EXPECT_EQ(corp.roles.at("weir-admins"), "admin");
+  EXPECT_EQ(corp.user_claim, "email");
+  EXPECT_EQ(corp.refresh, milliseconds(3'600'000));
+  EXPECT_THAT(settings.auth.issuers[1].algorithms, ElementsAre("RS256", "PS256", "ES256", "EdDSA"));
+  EXPECT_EQ(settings.auth.issuers[1].user_claim, "sub");
+  EXPECT_THAT(settings.auth.issuers[2].algorithms, ElementsAre("HS256"));
+}
+
+TEST(SettingsIssuers, WhatWouldBeADoorIsRefused) {
+  auto with = [](std::string_view lines) {
+    return problems(
+        fmt::format("auth:\n  issuers:\n    - name: i\n      issuer: https://id.test\n{}", lines));
+  };
+  constexpr std::string_view kKey = "      hs256_key: 0123456789abcdef0123456789abcdef\n";
+  EXPECT_THAT(with(fmt::format("{}      algorithms: RS256\n", kKey)),
+              ElementsAre(HasSubstr("only algorithm")));
+  EXPECT_THAT(with(fmt::format("{}      jwks_url: https://id.test/k\n", kKey)),
+              ElementsAre(HasSubstr("one of")));
+  EXPECT_THAT(with("      algorithms: [RS256, HS256]\n"), ElementsAre(HasSubstr("needs")));
+  EXPECT_THAT(with("      algorithms: none\n"), ElementsAre(HasSubstr("must be RS256")));
+  EXPECT_THAT(with("      algorithms: [ES256, ES256]\n"), ElementsAre(HasSubstr("twice")));
+  EXPECT_THAT(with("      hs256_key: short\n"), ElementsAre(HasSubstr("32")));
+  EXPECT_THAT(with("      jwks_url: http://id.test/keys\n"), ElementsAre(HasSubstr("https://")));
+  EXPECT_THAT(with("      jwks_url: https://id.test/keys#a\n"), ElementsAre(HasSubstr("fragment")));
+  EXPECT_THAT(with("      tenant: a\n      tenant_claim: b\n"), ElementsAre(HasSubstr("not both")));
+  EXPECT_THAT(with("      roles: { a: admin }\n"), ElementsAre(HasSubstr("roles_claim")));
+  EXPECT_THAT(with("    - name: i\n      issuer: https://other.test\n"), ElementsAre(HasSubstr("this name")));
+  EXPECT_THAT(with("    - name: j\n      issuer: https://id.test\n"), ElementsAre(HasSubstr("this issuer")));
+  EXPECT_THAT(problems("auth: { issuers: [{ name: i, issuer: no-url }] }"),
+              ElementsAre(HasSubstr("discovered")));
+}
+
+TEST(SettingsAlerts, AreRead) {
+  Settings settings = good(R"(
+alerts:
+  check_ms: 500
+  rules:
+    - { name: failures, measure: error_percent, above: 2.5, severity: critical, each: model, over_ms: 60000 }
+    - { name: down, measure: target_down, for_ms: 0, provider: p }
+    - { name: keys, measure: key_expires }
+    - { name: soon, measure: key_expires, over_ms: 86400000 }
+  webhooks:
+    - { name: ops, url: "https://hooks.test/x", secret: 0123456789abcdef, severity: warning, retry_ms: 20 }
+)");
+  ASSERT_EQ(settings.alerts.rules.size(), 4u);
+  const AlertRuleSettings& first = settings.alerts.rules[0];
+  EXPECT_EQ(first.above(), 2.5);
+  EXPECT_EQ(first.severity, AlertSeverity::kCritical);
+  EXPECT_EQ(first.each, AlertEach::kModel);
+  EXPECT_EQ(first.over, milliseconds(60'000));
+  EXPECT_EQ(name(first.measure), "error_percent");
+  EXPECT_EQ(settings.alerts.rules[1].measure, AlertMeasure::kTargetDown);
+  EXPECT_EQ(settings.alerts.rules[1].above(), 0);
+  EXPECT_EQ(settings.alerts.rules[2].over, std::chrono::hours(7 * 24));
+  EXPECT_EQ(settings.alerts.rules[2].above(), 0);
+  EXPECT_EQ(settings.alerts.rules[3].over, std::chrono::hours(24));
+  EXPECT_EQ(settings.alerts.webhooks.at(0).severity, AlertSeverity::kWarning);
+  EXPECT_EQ(settings.alerts.webhooks.at(0).retry, milliseconds(20));
+}
+
+TEST(SettingsAlerts, SayWhatIsWrong) {
+  auto rule = [](std::string_view text) { return problems(fmt::format("alerts: {{ rules: [{}] }}", text)); };
+  EXPECT_THAT(rule("{ name: a, measure: p95_ms }"), ElementsAre(HasSubstr("\"above\" is missing")));
+  EXPECT_THAT(rule("{ name: a, measure: p95_ms, above: much }"), ElementsAre(HasSubstr("must be a number")));
+  EXPECT_THAT(rule("{ name: a, measure: budget_percent, above: 1, each: model }"),
+              ElementsAre(HasSubstr("only a rule about requests")));
+  EXPECT_THAT(rule("{ name: a, measure: target_down, over_ms: 60000 }"),
+              ElementsAre(HasSubstr("requests or keys")));
+  EXPECT_THAT(rule("{ name: a, measure: target_down }, { name: a, measure: target_down }"),
+              ElementsAre(HasSubstr("another rule")));
+  auto hook = [](std::string_view text) {
+    return problems(fmt::format("alerts: {{ webhooks: [{}] }}", text));
+  };
+  EXPECT_THAT(hook("{ name: a, url: \"http://hooks.test/\" }"), ElementsAre(HasSubstr("https://")));
+  EXPECT_THAT(hook("{ name: a, url: \"https://h.test/\", secret: short }"), ElementsAre(HasSubstr("16")));
+}
+
 // ---- pieces
+
+TEST(FetchUrl, IsHttpsOrThisMachine) {
+  auto text = [](std::string_view url) {
+    Result<FetchUrl> parsed = FetchUrl::parse(url);
+    return parsed ? parsed->host_header() + parsed->target : "refused";
+  };
+  EXPECT_EQ(text("https://id.test"), "id.test/");
+  EXPECT_EQ(text("https://id.test:8443/a/?b=c&d"), "id.test:8443/a/?b=c&d");
+  EXPECT_EQ(text("https://[2001:db8::1]/k"), "[2001:db8::1]/k");
+  EXPECT_EQ(text("https://id.test?x"), "id.test/?x");
+  EXPECT_EQ(text("http://localhost:80/k"), "localhost/k");
+  EXPECT_EQ(text("http://127.9.9.9:81/k"), "127.9.9.9:81/k");
+  EXPECT_EQ(text("http://[::1]/k"), "[::1]/k");
+  for (std::string_view url :
+       {"http://id.test/k", "http://127.0.0.1.evil.test/", "http://10.0.0.1/", "ftp://id.test/", "unix:/a/b",
+        "id.test", "https://u:p@id.test/", "https://id.test/a b", "https://id.test/#x", "https:///k",
+        "https://id.test/a\\b", ""})
+    EXPECT_EQ(text(url), "refused") << url;
+}
+
+TEST(FetchUrl, KnowsPrivateAddresses) {
+  for (std::string_view host :
+       {"10.1.2.3",    "127.0.0.1",  "0.0.0.0",    "169.254.169.254", "172.16.0.1", "172.31.9.9",
+        "192.168.1.1", "100.64.0.1", "192.0.0.8",  "198.18.0.1",      "224.0.0.1",  "::1",
+        "::",          "fe80::1",    "fd00::1",    "::ffff:10.0.0.1", "64:ff9b::1", "2002:a00:1::",
+        "localhost",   "127.1",      "2130706433", "0x7f.0.0.1"})
+    EXPECT_TRUE(is_private_address(host)) << host;
+  for (std::string_view host :
+       {"8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "id.test", "9.9.9.9.test"})
+    EXPECT_FALSE(is_private_address(host)) << host;
+}
 
 TEST(BaseUrl, Parses) {
   auto text = [](std::string_view url) {

@@ -22,6 +22,9 @@ class AnswerStream {
   virtual void begin(int status, std::string_view content_type, const OwnedHeaders& headers) = 0;
   /// Takes one event (copies it).
   virtual void event(StreamEvent event) = 0;
+  /// How the model server itself said that the stream fails, in the dialect the caller speaks: if it does end
+  /// badly, it ends with this event. Borrowed for the call.
+  virtual void error_event(std::string_view /*raw*/) {}
   /// Sends the events taken so far. False: the caller is gone, only return. The answer's last events are
   /// better left unflushed: the server sends them with the end of the message after every stage's after()
   /// ran, so a caller that saw the end can rely on the record.

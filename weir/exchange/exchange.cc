@@ -1,7 +1,5 @@
 #include "weir/exchange/exchange.h"
 
-#include <algorithm>
-
 namespace weir::exchange {
 
 std::string_view name(Operation operation) {
@@ -34,23 +32,6 @@ std::string_view name(Dialect dialect) {
       return "gemini";
   }
   return "unknown";
-}
-
-bool Principal::may_use(std::string_view model) const {
-  if (!models || models->empty()) return true;
-  return std::ranges::any_of(*models,
-                             [&](const std::string& pattern) { return matches_pattern(pattern, model); });
-}
-
-bool Principal::may_call(PassedApi api) const {
-  if (passthrough && *passthrough) return (*passthrough)->has(api);
-  if (api == PassedApi::kOrganization) return false;
-  return by_model(api) || (!anonymous && !limited());
-}
-
-std::string client_of(const Principal& principal, std::string_view peer) {
-  if (!principal.anonymous) return "key " + std::string(principal.name);
-  return "address " + std::string(peer);
 }
 
 // Keys written with escapes live in the parser until its next document; the request outlives that.

@@ -17,6 +17,7 @@
 #include "weir/base/result.h"
 #include "weir/base/settings.h"
 #include "weir/exchange/pass_through.h"
+#include "weir/exchange/principal.h"
 #include "weir/exchange/receipt.h"
 #include "weir/exchange/usage.h"
 #include "weir/io/cancel.h"
@@ -44,20 +45,6 @@ class RequestSource {
 
  protected:
   ~RequestSource() = default;
-};
-
-/// Who calls. Owner: auth.
-struct Principal {
-  std::string_view name;                             // of the key, or "anonymous"; lives in the settings
-  const std::vector<std::string>* models = nullptr;  // allowed model patterns; nullptr: all
-  bool anonymous = false;                            // it sent no key
-  const std::optional<PassedApis>* passthrough = nullptr;  // what its key says of them; nullptr: nothing
-  bool may_use(std::string_view model) const;
-  /// What is kept in the provider's account is shared by all who may reach it: it takes a key, and one that
-  /// is limited to models must name it. The provider's administration must be named by every key.
-  bool may_call(PassedApi api) const;
-  /// It may use some models only.
-  bool limited() const { return models && !models->empty(); }
 };
 
 /// What is asked. Owner: server (RequestSource).
@@ -134,8 +121,22 @@ struct Outcome {
   bool streamed = false;         // the head of a stream went out: no status can change any more
   int retries = 0;               // attempts that asked a target again
   int continuations = 0;         // attempts that went on with what others had begun
+  std::string begun_by;          // then: "provider model" that began it
   bool degraded = false;         // weir's own words, because every target failed
   bool usage_estimated = false;  // a part of the usage was never reported
+};
+
+/// What the caller says its request belongs to (headers x-weir-agent, x-weir-run, x-weir-tag); borrowed from
+/// the head. Owner: server.
+struct CallerTags {
+  std::string_view agent, run, tag;
+};
+
+/// A call whose answer broke off before another model went on with it. Owner: upstream.
+struct SpentCall {
+  std::string_view provider;
+  std::string_view model;  // the provider's name of it
+  Usage usage;             // estimated where it was not reported
 };
 
 /// What it cost. Owner: price.
@@ -143,6 +144,21 @@ struct Cost {
   std::optional<int64_t> nanodollars;  // unknown: no usage, no price, or nobody charges
   bool unpriced = false;               // tokens were used that have no price: an alarm, never nothing to pay
   std::string text;                    // for the caller, where callers are told: "0.000325000"
+  // What of it was for uncached input, and for input read from and written to the provider's cache.
+  int64_t input_nanodollars = 0, cache_read_nanodollars = 0, cache_write_nanodollars = 0;
+  int32_t price_version = 0;  // day of the price book, 20261120; 0: not priced
+};
+
+/// What its identity's meters hold back for it until what it used is known. Owner: quota.
+struct Reserved {
+  bool held = false;    // with every meter of the identity
+  bool stream = false;  // counted among the streams under way
+  int64_t input_tokens = 0, output_tokens = 0, nanodollars = 0;
+  int64_t nanodollars_per_million_output = 0;  // of the dearest target
+  int64_t output_pieces = 0;                   // of the stream, so far
+  std::string warning;                         // for the caller: "tenant month 83%"; empty: none
+  // What refused it, or cut it off: "tenant", "budget"; empty: nothing. Live as long as the principal.
+  std::string_view refused_scope, refused_limit;
 };
 
 /// Where it is written down. Owner: record.
@@ -151,10 +167,6 @@ struct RecordPlace {
   Receipt* receipt = nullptr;  // set when it is over: its answer's end waits for settled(number)
   uint64_t number = 0;
 };
-
-/// Who calls, as one name for each key and each address without one: "key team-a", "address 10.0.0.1" (a key
-/// may be called 10.0.0.1).
-std::string client_of(const Principal& principal, std::string_view peer);
 
 class Exchange {
  public:
@@ -174,21 +186,24 @@ class Exchange {
   std::string_view peer;    // server: the caller's address
   bool peer_local = false;  // server: the caller is on this machine
 
-  Principal principal;
+  Principal principal;    // auth
+  CallerTags tags;        // server
   bool admitted = false;  // admit: counted among its client's requests
   ModelRequest request;
   const PassThrough* pass = nullptr;  // server: this is a request that weir does not interpret
   Route route;
-  exchange::Usage usage;  // upstream
-  Cost cost;              // price
-  std::string lossy;      // upstream: what a translation could not carry, for the caller ("seed, top_k")
+  exchange::Usage usage;         // upstream: of all calls together
+  std::vector<SpentCall> spent;  // upstream: those among them that broke off
+  Cost cost;                     // price
+  Reserved reserved;             // quota
+  std::optional<Error> cut;      // a tap: the streamed answer ends here, with this error to the caller
+  std::string lossy;  // upstream: what a translation could not carry, for the caller ("seed, top_k")
   std::optional<Answer> answer;  // a whole answer, sent by server after every stage saw it
   Timeline timeline;
   Outcome outcome;
   RecordPlace record;
 
-  /// Who calls, as one name for each key and each address without one: "key team-a", "address 10.0.0.1" (a
-  /// key may be called 10.0.0.1).
+  /// Who calls, as one name (principal.h).
   std::string client() const { return client_of(principal, peer); }
   /// What metrics and records call it: the operation, or the API that is passed through.
   std::string_view operation_name() const { return pass ? weir::name(pass->api) : exchange::name(operation); }

@@ -9,10 +9,10 @@ namespace weir::exchange {
 namespace {
 
 TEST(Principal, MayUseWhatItsPatternsSay) {
-  EXPECT_TRUE((Principal{"p", nullptr}.may_use("anything")));
-  std::vector<std::string> none, some{"exact", "family-*"};
-  EXPECT_TRUE((Principal{"p", &none}.may_use("anything")));
-  Principal p{"p", &some};
+  EXPECT_TRUE((Principal::with_key("p").may_use("anything")));
+  std::vector<std::string> some{"exact", "family-*"};
+  EXPECT_TRUE((Principal{}.may_use("anything")));
+  Principal p = Principal::with_key("p", some);
   EXPECT_TRUE(p.may_use("exact"));
   EXPECT_TRUE(p.may_use("family-"));
   EXPECT_TRUE(p.may_use("family-large"));
@@ -31,11 +31,11 @@ TEST(Principal, MayCallWhatItsKeyIsTrustedWith) {
       if (p.may_call(api)) words += std::string(weir::name(api)) + " ";
     return words;
   };
-  EXPECT_EQ(may({"p", nullptr, false, &unsaid}), "audio files batches ");
-  EXPECT_EQ(may({"p", &some, false, &unsaid}), "audio ");
-  EXPECT_EQ(may({"p", &some, false, &files}), "files ");
-  EXPECT_EQ(may({"p", nullptr, false, &nothing}), "");
-  EXPECT_EQ(may({"anonymous", nullptr, true}), "audio ");
+  EXPECT_EQ(may(Principal::with_key("p", {}, unsaid)), "audio files batches ");
+  EXPECT_EQ(may(Principal::with_key("p", some, unsaid)), "audio ");
+  EXPECT_EQ(may(Principal::with_key("p", some, files)), "files ");
+  EXPECT_EQ(may(Principal::with_key("p", {}, nothing)), "");
+  EXPECT_EQ(may({}), "audio ");
 }
 
 TEST(PassedApi, HasOneWord) {

@@ -37,6 +37,22 @@ struct Usage {
     take(reasoning_tokens, later.reasoning_tokens);
   }
 
+  /// Field by field, what is known of this one less what is known of the other.
+  Usage minus(const Usage& other) const {
+    auto less = [](const std::optional<int64_t>& all, const std::optional<int64_t>& part) {
+      return all ? std::optional<int64_t>(*all - part.value_or(0)) : std::nullopt;
+    };
+    return {less(input_tokens, other.input_tokens),
+            less(output_tokens, other.output_tokens),
+            less(cached_input_tokens, other.cached_input_tokens),
+            less(cache_write_tokens, other.cache_write_tokens),
+            less(cache_write_1h_tokens, other.cache_write_1h_tokens),
+            less(input_audio_tokens, other.input_audio_tokens),
+            less(input_image_tokens, other.input_image_tokens),
+            less(output_audio_tokens, other.output_audio_tokens),
+            less(reasoning_tokens, other.reasoning_tokens)};
+  }
+
   friend bool operator==(const Usage&, const Usage&) = default;
 };
 

@@ -29,7 +29,8 @@ class InboxWatcher {
 
 class Inbox final : io::Completion {
  public:
-  static constexpr size_t kInitialBytes = 2048;  // an idle stream has two of these: its memory is mostly that
+  // An idle stream has two of these. With the padding behind it, a size that allocators hand out as it is.
+  static constexpr size_t kInitialBytes = 2048 - json::kPadding;
   static constexpr size_t kKeptBytes = 16 * 1024;   // shrink() gives back what is larger
   static constexpr size_t kBurstBytes = 64 * 1024;  // a buffer that one read filled grows up to this
 

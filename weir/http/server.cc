@@ -373,6 +373,11 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max, Conten
   co_return body;
 }
 
+void Request::watch() {
+  BodyReader& body = connection.body_;
+  if (body.has_length() && body.length_left() <= connection.inbox_.size()) connection.watch();
+}
+
 void Request::rest(Duration time) {
   connection.rest_ = time;
 }

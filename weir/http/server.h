@@ -52,6 +52,8 @@ struct Request {
   /// arrive. Errors: kPayloadTooLarge, kRequestTimeout, kInvalidRequest (framing, coding), kCancelled.
   io::Task<Result<json::PaddedBuffer>> read_body(size_t bytes_max, ContentDecoder* decoder = nullptr);
 
+  /// From now on the client's leaving is noticed, although its body was not read, if all of that has come.
+  void watch();
   /// The next request on this connection is not read before `time` passed after this one's answer.
   void rest(Duration time);
   /// Connections that are open on this core, this one included.

@@ -45,6 +45,10 @@ class MappedFile {
   /// system, sometimes for tens of milliseconds. Requires: nobody stores there meanwhile. Errors: kIo; then
   /// any part of it may be there.
   virtual Result<void> write(size_t at, std::span<const std::byte> from) = 0;
+  /// Takes upon this thread, a worker's, what the next store into `part` of bytes() would have to wait for:
+  /// the system writes dirty pages back when they are half a minute old, and each is write-protected then as
+  /// by a sync(). Blocks. May do nothing.
+  virtual void prepare(std::span<const std::byte> part) { (void)part; }
 };
 
 class Disk {

@@ -61,7 +61,7 @@ class FramePool {
 
  private:
   static constexpr size_t kClassBytes = 128;
-  static constexpr size_t kClasses = 32;  // up to 4 KiB
+  static constexpr size_t kClasses = 64;  // up to 8 KiB
   static constexpr size_t kKeptMax = 128;
 
   struct Free {

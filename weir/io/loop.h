@@ -42,7 +42,7 @@ class Loop {
   virtual void stop() = 0;
 
   /// How long an event that is ready waits until this loop comes to it, as far as is known at `now`. Measured
-  /// only while somebody asks: a call sends a probe through the loop's own queue (at most one in 10 ms) and
+  /// only while somebody asks: a call sends a probe through the loop's own queue (at most one in 2 ms) and
   /// answers what the last one found, or how long it has been waiting when that is longer. Zero when nobody
   /// asked lately, and where work takes no time (simulated).
   virtual Duration delay(MonoTime now) {

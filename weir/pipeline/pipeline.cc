@@ -3,6 +3,7 @@
 #include "weir/pipeline/admit/admit_stage.h"
 #include "weir/pipeline/auth/auth_stage.h"
 #include "weir/pipeline/price/price_stage.h"
+#include "weir/pipeline/quota/quota_stage.h"
 #include "weir/pipeline/receive/receive_stage.h"
 #include "weir/pipeline/record/record_stage.h"
 #include "weir/pipeline/route/route_stage.h"
@@ -11,21 +12,24 @@ namespace weir::pipeline {
 
 // The journey of every model request, top to bottom; on the way back up the stages' after() run bottom to
 // top. README.md in this folder tells the life of a request; whoever changes the order changes it there too.
-std::vector<std::unique_ptr<exchange::Stage>> make_stages(const Settings& settings, RecordSink& sink,
-                                                          int cores) {
+std::vector<std::unique_ptr<exchange::Stage>> make_stages(const Settings& settings,
+                                                          const accounts::Authenticator& authenticator,
+                                                          RecordSink& sink, int cores,
+                                                          quota::Renewals* renewals) {
   std::vector<std::unique_ptr<exchange::Stage>> stages;
   // First, so that its after() is the last: it sees every outcome, refusals included.
   stages.push_back(std::make_unique<RecordStage>(sink));
   // Before a byte of the body is read: a stranger costs a hash and no memory.
-  stages.push_back(std::make_unique<AuthStage>(settings.auth));
-  // Who has as many requests under way as it may is told so before its body is read.
-  if (settings.server.limits.requests_per_client > 0)
-    stages.push_back(
-        std::make_unique<AdmitStage>(share_of(settings.server.limits.requests_per_client, cores)));
+  stages.push_back(std::make_unique<AuthStage>(authenticator));
+  // Who asks too often, or has as many requests under way as it may, is told so before its body is read.
+  int64_t per_client = settings.server.limits.requests_per_client;
+  stages.push_back(std::make_unique<AdmitStage>(per_client > 0 ? share_of(per_client, cores) : 0, renewals));
   // Reads and understands the body: everything below works on one canonical document.
   stages.push_back(std::make_unique<ReceiveStage>());
   // The last decision: which models on which providers may answer.
   stages.push_back(std::make_unique<RouteStage>(settings));
+  // What it may cost is known now, and reserved; what it did cost is settled on the way back.
+  stages.push_back(std::make_unique<QuotaStage>(settings, renewals));
   // Last, so that its after() is the first: what it cost is known when it is written down.
   stages.push_back(std::make_unique<PriceStage>(settings));
   return stages;
@@ -44,9 +48,16 @@ class TappedStream final : public exchange::AnswerStream {
   void event(exchange::StreamEvent event) override {
     for (exchange::Tap* tap : taps_)
       tap->on_event(exchange_, event);
-    if (!event.raw.empty()) below_.event(event);
+    if (!event.raw.empty() && !exchange_.cut) below_.event(event);
   }
-  io::Task<bool> flush() override { return below_.flush(); }
+  // A stream that a tap cut off is over for the model server, too: as if the caller had left.
+  io::Task<bool> flush() override {
+    bool there = co_await below_.flush();
+    co_return there && !exchange_.cut;
+  }
+  void error_event(std::string_view raw) override {
+    if (!exchange_.cut) below_.error_event(raw);
+  }
 
  private:
   exchange::Exchange& exchange_;
@@ -84,6 +95,7 @@ io::Task<Result<void>> Pipeline::handle(exchange::Exchange& exchange, exchange::
     }
   }
   exchange.outcome.cancelled = exchange.cancel.reason();
+  if (exchange.cut && !exchange.cancel.requested()) outcome = Unexpected(*exchange.cut);
   if (!outcome) {
     exchange.outcome.error = outcome.error();
     if (!exchange.outcome.streamed) exchange.outcome.status = http_status(outcome.error().code);

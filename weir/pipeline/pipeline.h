@@ -6,18 +6,23 @@
 #include <span>
 #include <vector>
 
+#include "weir/accounts/authenticator.h"
 #include "weir/base/settings.h"
 #include "weir/exchange/handler.h"
 #include "weir/exchange/model_client.h"
 #include "weir/exchange/stage.h"
+#include "weir/quota/renewals.h"
 
 namespace weir::pipeline {
 
 class RecordSink;
 
-/// The order of the stages. `settings` outlives them; limits are shared out over `cores`.
-std::vector<std::unique_ptr<exchange::Stage>> make_stages(const Settings& settings, RecordSink& sink,
-                                                          int cores);
+/// The order of the stages. `settings`, `authenticator` and `renewals` (nullptr: limits are this process's
+/// own) outlive them; limits are shared out over `cores`.
+std::vector<std::unique_ptr<exchange::Stage>> make_stages(const Settings& settings,
+                                                          const accounts::Authenticator& authenticator,
+                                                          RecordSink& sink, int cores,
+                                                          quota::Renewals* renewals = nullptr);
 
 class Pipeline final : public exchange::Handler {
  public:

@@ -236,10 +236,11 @@ TEST(MakeStages, RecordsAllAndReadsNoBodyOfAStranger) {
     Settings settings;
     TestSink sink;
     Steps steps, names;
-    auto all = make_stages(settings, sink, 1);
+    accounts::Authenticator authenticator(loop);
+    auto all = make_stages(settings, authenticator, sink, 1);
     for (auto& stage : all)
       names.emplace_back(stage->name());
-    EXPECT_THAT(names, ElementsAre("record", "auth", "receive", "route", "price"));
+    EXPECT_THAT(names, ElementsAre("record", "auth", "admit", "receive", "route", "quota", "price"));
     TestClient client(steps);
     Pipeline pipeline(std::move(all), client);
     TestStream stream;
@@ -249,6 +250,7 @@ TEST(MakeStages, RecordsAllAndReadsNoBodyOfAStranger) {
     EXPECT_EQ(stranger.source.received, 0);
 
     settings.auth.anonymous = Anonymous::kAlways;
+    authenticator.set_settings(settings.auth);
     Asked bad_body(loop);
     bad_body.source.result = fail(ErrorCode::kInvalidRequest, "bad");
     EXPECT_FALSE(co_await pipeline.handle(bad_body.exchange, stream));
@@ -273,7 +275,9 @@ TEST(MakeStages, WhatCanNotBeRecordedIsRefusedBeforeItIsRead) {
     sink.result = fail(ErrorCode::kUnavailable, "no room", {}, "record_unavailable");
     Steps steps;
     TestClient client(steps);
-    Pipeline pipeline(make_stages(settings, sink, 1), client);
+    accounts::Authenticator authenticator(loop);
+    authenticator.set_settings(settings.auth);
+    Pipeline pipeline(make_stages(settings, authenticator, sink, 1), client);
     TestStream stream;
     Asked asked(loop);
     auto outcome = co_await pipeline.handle(asked.exchange, stream);

@@ -12,7 +12,7 @@ void Rates::take(const Rates& over) {
     if (over.*price) this->*price = over.*price;
 }
 
-std::optional<int64_t> cost_nanodollars(const ModelFacts& facts, const exchange::Usage& usage) {
+std::optional<Bill> bill(const ModelFacts& facts, const exchange::Usage& usage) {
   if (!usage.known()) return std::nullopt;
   auto tokens = [](const std::optional<int64_t>& n) { return std::max<int64_t>(n.value_or(0), 0); };
   int64_t input = tokens(usage.input_tokens), output = tokens(usage.output_tokens);
@@ -33,29 +33,37 @@ std::optional<int64_t> cost_nanodollars(const ModelFacts& facts, const exchange:
   int64_t reasoning = part(output, rates.reasoning ? tokens(usage.reasoning_tokens) : 0);
 
   __extension__ using Wide = __int128;
-  Wide sum = 0;  // nano-dollars, times a million
+  struct {
+    Wide input = 0, read = 0, write = 0, output = 0;
+  } sum;  // nano-dollars, times a million
   bool priced = true;
-  auto charge = [&](int64_t count, std::initializer_list<Price> in_order) {
+  auto charge = [&](Wide& of, int64_t count, std::initializer_list<Price> in_order) {
     if (count == 0) return;
     for (const Price& price : in_order) {
       if (!price) continue;
-      sum += Wide{count} * *price;
+      of += Wide{count} * *price;
       return;
     }
     priced = false;
   };
-  charge(input, {rates.input});
-  charge(read, {rates.cache_read, rates.input});
-  charge(write, {rates.cache_write, rates.input});
-  charge(write_1h, {rates.cache_write_1h, rates.cache_write, rates.input});
-  charge(input_audio, {rates.input_audio});
-  charge(output, {rates.output});
-  charge(output_audio, {rates.output_audio});
-  charge(reasoning, {rates.reasoning});
+  charge(sum.input, input, {rates.input});
+  charge(sum.read, read, {rates.cache_read, rates.input});
+  charge(sum.write, write, {rates.cache_write, rates.input});
+  charge(sum.write, write_1h, {rates.cache_write_1h, rates.cache_write, rates.input});
+  charge(sum.input, input_audio, {rates.input_audio});
+  charge(sum.output, output, {rates.output});
+  charge(sum.output, output_audio, {rates.output_audio});
+  charge(sum.output, reasoning, {rates.reasoning});
   if (!priced || (!rates.input && !rates.output)) return std::nullopt;
-  Wide rounded = (sum + 500'000) / 1'000'000;
-  if (rounded > std::numeric_limits<int64_t>::max()) return std::nullopt;
-  return static_cast<int64_t>(rounded);
+  Wide total = (sum.input + sum.read + sum.write + sum.output + 500'000) / 1'000'000;
+  if (total > std::numeric_limits<int64_t>::max()) return std::nullopt;
+  auto down = [](Wide of) { return static_cast<int64_t>(of / 1'000'000); };
+  return Bill{static_cast<int64_t>(total), down(sum.input), down(sum.read), down(sum.write)};
+}
+
+std::optional<int64_t> cost_nanodollars(const ModelFacts& facts, const exchange::Usage& usage) {
+  std::optional<Bill> of = bill(facts, usage);
+  return of ? std::optional(of->total) : std::nullopt;
 }
 
 }  // namespace weir::registry

@@ -38,10 +38,24 @@ struct ModelFacts {
   std::string until;  // its end, "2026-05-14"; empty: not announced
 };
 
-/// What a call cost, in nano-dollars: the sum over all classes of tokens, then rounded once, half up.
-/// nullopt: no usage, or a class that was used has no price. A part of the input without a price of its own
-/// (cached, written to the cache, audio) is charged as uncached input, reasoning and audio output as output:
-/// never less than the provider's bill.
+/// Nano-dollars of one call, and how they fall to the classes of its tokens: each part rounded down, what is
+/// left of the total was for output.
+struct Bill {
+  int64_t total = 0;
+  int64_t input = 0;  // uncached, audio included
+  int64_t cache_read = 0;
+  int64_t cache_write = 0;
+  friend Bill operator+(const Bill& a, const Bill& b) {
+    return {a.total + b.total, a.input + b.input, a.cache_read + b.cache_read, a.cache_write + b.cache_write};
+  }
+};
+
+/// What a call cost: the sum over all classes of tokens, then rounded once, half up. nullopt: no usage, or a
+/// class that was used has no price. A part of the input without a price of its own (cached, written to the
+/// cache, audio) is charged as uncached input, reasoning and audio output as output: never less than the
+/// provider's bill.
+std::optional<Bill> bill(const ModelFacts& facts, const exchange::Usage& usage);
+/// Its total.
 std::optional<int64_t> cost_nanodollars(const ModelFacts& facts, const exchange::Usage& usage);
 
 }  // namespace weir::registry

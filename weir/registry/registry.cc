@@ -173,6 +173,12 @@ std::span<const BookVendor> book() {
   return the_book().vendors;
 }
 
+int32_t book_version() {
+  return
+#include "weir/registry/book_date.inc"
+      ;
+}
+
 const ModelFacts* find_in_book(std::string_view vendor, std::string_view model) {
   for (const BookVendor& of : book()) {
     if (of.vendor != vendor) continue;

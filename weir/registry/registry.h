@@ -23,6 +23,8 @@ struct BookVendor {
   std::span<const ModelFacts> models;  // by name
 };
 std::span<const BookVendor> book();
+/// The day of its prices, as a number: 20261120.
+int32_t book_version();
 
 /// Whose models a provider has; empty: unknown, as of an OpenAI-like server at an address of its own.
 std::string_view vendor_of(const ProviderSettings& provider);

@@ -17,6 +17,8 @@ std::vector<Header> answer_headers(const exchange::Exchange& exchange, std::stri
     has_own_id = has_own_id || name == "request-id";
   }
   if (!exchange.cost.text.empty()) headers.push_back({"x-weir-cost-usd", exchange.cost.text});
+  if (!exchange.reserved.warning.empty())
+    headers.push_back({"x-weir-budget-warning", exchange.reserved.warning});
   if (!exchange.lossy.empty()) headers.push_back({"x-weir-lossy", exchange.lossy});
   if (exchange.outcome.degraded) headers.push_back({"x-weir-degraded", "text"});
   if (!has_request_id) headers.push_back({"x-request-id", exchange.id});
@@ -42,9 +44,26 @@ io::Task<void> send_error(http::ResponseWriter& response, const wire::Wire& wire
   co_await response.send(http_status(error.code), answer_headers(exchange, "application/json", extra), body);
 }
 
-io::Task<void> refuse(Admission& admission, const wire::Wire& wire, http::Request& request,
-                      http::ResponseWriter& response) {
-  Admission::Refusal refusal = admission.refusal(request.connections());
+io::Task<bool> ended(http::ResponseWriter& response, const wire::Wire& wire,
+                     const exchange::Exchange& exchange, Result<void>& outcome) {
+  if (!outcome && outcome.error().code == ErrorCode::kCancelled) co_return true;  // nobody listens
+  if (outcome && !exchange.answer && !response.started())
+    outcome = fail_internal(ErrorCode::kInternal, "the pipeline ended without an answer");
+  if (!outcome && !response.started()) {
+    co_await send_error(response, wire, exchange, outcome.error());
+    co_return true;
+  }
+  if (!outcome || !exchange.answer) co_return false;
+  const exchange::Answer& answer = *exchange.answer;
+  co_await response.send(answer.status, answer_headers(exchange, answer.content_type, answer.headers),
+                         answer.body);
+  co_return true;
+}
+
+io::Task<void> refuse(Admission& admission, Admission::Why why, const wire::Wire& wire,
+                      http::Request& request, http::ResponseWriter& response) {
+  if (why == Admission::Why::kLeft) co_return;  // nobody listens
+  Admission::Refusal refusal = admission.refusal(why, request.connections());
   request.rest(refusal.rest);
   std::string retry_after = std::to_string(refusal.error.retry_after_s);
   std::array<Header, 2> headers{Header{"content-type", "application/json"},

@@ -20,9 +20,14 @@ std::vector<Header> answer_headers(const exchange::Exchange& exchange, std::stri
 io::Task<void> send_error(http::ResponseWriter& response, const wire::Wire& wire,
                           const exchange::Exchange& exchange, const Error& error);
 
+/// Ends what is no stream: an error before anything went out, a whole answer, a caller who left. True:
+/// nothing is left to do. False: a stream has begun and wants the end that `outcome` says.
+io::Task<bool> ended(http::ResponseWriter& response, const wire::Wire& wire,
+                     const exchange::Exchange& exchange, Result<void>& outcome);
+
 /// Answers a request that Admission gave no place. Nothing of it was looked at but its path, and nothing is
 /// made for it: no id, no log line.
-io::Task<void> refuse(Admission& admission, const wire::Wire& wire, http::Request& request,
-                      http::ResponseWriter& response);
+io::Task<void> refuse(Admission& admission, Admission::Why why, const wire::Wire& wire,
+                      http::Request& request, http::ResponseWriter& response);
 
 }  // namespace weir::server

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "weir/server/caller.h"
+
 namespace weir::server {
 namespace {
 
@@ -22,18 +24,28 @@ bool is_json(std::string_view content_type) {
 // them would do anything here; a caller who sends one learns so instead of wondering, and a tester sees the
 // refusal.
 bool steers(std::string_view name) {
-  static constexpr std::string_view kSteering[] = {"api-base",     "base-url",      "custom-host",
-                                                   "api-endpoint", "extra-headers", "extra-body",
-                                                   "target-url",   "upstream-url"};
-  auto same = [](char c, char wanted) {
-    return (c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c) == wanted;
-  };
-  return std::ranges::any_of(kSteering, [&](std::string_view wanted) {
+  auto ends_in = [&](std::string_view wanted) {
     if (name.size() < wanted.size()) return false;
     size_t at = name.size() - wanted.size();
+    auto same = [](char c, char w) { return (c == '_' ? '-' : lower(c)) == w; };
     return (at == 0 || name[at - 1] == '-' || name[at - 1] == '_') &&
            std::ranges::equal(name.substr(at), wanted, same);
-  });
+  };
+  // The last letter tells most names apart; every name of every request comes here.
+  switch (name.empty() ? '\0' : lower(name.back())) {
+    case 'e':
+      return ends_in("api-base");
+    case 'l':
+      return ends_in("base-url") || ends_in("target-url") || ends_in("upstream-url");
+    case 's':
+      return ends_in("extra-headers");
+    case 't':
+      return ends_in("custom-host") || ends_in("api-endpoint");
+    case 'y':
+      return ends_in("extra-body");
+    default:
+      return false;
+  }
 }
 
 // A header that the caller relies on and that would not reach the model server as it is.
@@ -95,6 +107,7 @@ Result<std::optional<ContentCoding>> judge_head(HeaderList headers) {
 }  // namespace
 
 io::Task<Result<void>> BodySource::receive(exchange::Exchange& exchange) {
+  CO_TRY(exchange.tags, caller_tags(exchange.headers));
   CO_TRY(std::optional<ContentCoding> coding, judge_head(request_.head.headers));
   if (coding) {
     http::ContentDecoder decoder(*coding, body_bytes_max_);

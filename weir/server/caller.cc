@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "weir/io/random_id.h"
+
 namespace weir::server {
 namespace {
 
@@ -31,15 +33,7 @@ bool loopback_name(std::string_view authority) {
 }  // namespace
 
 std::string new_request_id(io::Random& random) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string id = "req_000000000000000000000000";
-  uint64_t bits = random.next(), more = random.next();
-  for (size_t i = 0; i < 24; ++i) {
-    uint64_t& source = i < 16 ? bits : more;
-    id[4 + i] = kHex[source & 15];
-    source >>= 4;
-  }
-  return id;
+  return io::random_id(random, "req_");
 }
 
 bool is_peer_local(const http::Request& request) {
@@ -54,6 +48,40 @@ bool is_peer_local(const http::Request& request) {
     if (slashes == std::string_view::npos || !loopback_name(h.value.substr(slashes + 3))) return false;
   }
   return true;
+}
+
+Result<exchange::CallerTags> caller_tags(HeaderList headers) {
+  constexpr size_t kTagBytesMax = 64;
+  exchange::CallerTags tags;
+  for (const Header& h : headers) {
+    if (h.name.size() < 10 || h.name.size() > 12 || !iequals(h.name.substr(0, 7), "x-weir-")) continue;
+    std::string_view which = h.name.substr(7);
+    std::string_view* into = iequals(which, "agent") ? &tags.agent
+                             : iequals(which, "run") ? &tags.run
+                             : iequals(which, "tag") ? &tags.tag
+                                                     : nullptr;
+    if (!into) continue;
+    bool good = !h.value.empty() && h.value.size() <= kTagBytesMax && into->empty() &&
+                std::ranges::all_of(h.value, [](char c) { return c >= ' ' && c < 0x7f; });
+    if (!good) {
+      std::string name = into == &tags.agent ? "x-weir-agent"
+                         : into == &tags.run ? "x-weir-run"
+                                             : "x-weir-tag";
+      return fail(ErrorCode::kInvalidRequest,
+                  "The header " + name + " takes 1 to 64 printable ASCII characters, once.", name,
+                  "invalid_header");
+    }
+    *into = h.value;
+  }
+  return tags;
+}
+
+void introduce(exchange::Exchange& exchange, const http::Request& request, MonoTime received) {
+  exchange.id = new_request_id(exchange.loop.random());
+  exchange.headers = request.head.headers;
+  exchange.peer = request.peer;
+  exchange.peer_local = is_peer_local(request);
+  exchange.timeline.received = received;
 }
 
 }  // namespace weir::server

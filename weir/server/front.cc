@@ -43,7 +43,12 @@ io::Task<void> refuse_management(http::ResponseWriter& response) {
 
 }  // namespace
 
+bool Front::is_admin_path(std::string_view path) {
+  return path.starts_with("/admin/") || path.starts_with("/console/") || path == "/console";
+}
+
 io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& response) {
+  if (admin_ && is_admin_path(request.head.path)) return admin_->serve(request, response);
   using exchange::Dialect;
   using exchange::Operation;
   enum class Route : uint8_t {
@@ -99,14 +104,18 @@ io::Task<void> Front::serve(http::Request& request, http::ResponseWriter& respon
   for (const Row& row : kRoutes)
     if (row.path == path) found = row;
   if (path.starts_with("/v1/models/") && path.size() > 11) found = {path, Route::kModel, "GET"};
+  if (path.starts_with("/api/blobs/"))
+    found = {path, Route::kManage, request.head.method == "HEAD" ? "HEAD" : "POST"};
 
   bool is_metrics = found.route == Route::kMetrics;
-  if ((is_metrics && scope_ == Scope::kWithoutMetrics) || (!is_metrics && scope_ == Scope::kMetricsOnly))
+  bool models = scope_ == Scope::kAll || scope_ == Scope::kWithoutMetrics;  // the data plane
+  bool health_too = found.route == Route::kHealth || found.route == Route::kReady;
+  if (scope_ == Scope::kAdminOnly ? !health_too : is_metrics ? scope_ == Scope::kWithoutMetrics : !models)
     found.route = Route::kNone;
-  if (scope_ != Scope::kMetricsOnly && services_->responses() && StoredResponses::is_path(path))
+  if (models && services_->responses() && StoredResponses::is_path(path))
     return stored_.serve(services_, request, response);
   // Before the methods of our own paths are judged: what a provider keeps of chats lies below the same path.
-  if (scope_ != Scope::kMetricsOnly && (found.route == Route::kNone || found.method != request.head.method))
+  if (models && (found.route == Route::kNone || found.method != request.head.method))
     if (auto passed = pass(request, response)) return std::move(*passed);
   if (found.route == Route::kNone)
     return send_error(

@@ -18,7 +18,7 @@ namespace weir::server {
 
 class Front final : public http::Handler {
  public:
-  enum class Scope : uint8_t { kAll, kWithoutMetrics, kMetricsOnly };  // which paths this listener serves
+  enum class Scope : uint8_t { kAll, kWithoutMetrics, kMetricsOnly, kAdminOnly };  // paths of this listener
 
   /// `admission` outlives it.
   Front(io::Loop& loop, Scope scope, Admission& admission)
@@ -34,6 +34,9 @@ class Front final : public http::Handler {
   void set_services(std::shared_ptr<Services> services) { services_ = std::move(services); }
   void set_draining() { draining_ = true; }
   void set_scope(Scope scope) { scope_ = scope; }
+  static bool is_admin_path(std::string_view path);
+  /// Who answers /admin/... and /console/...; nullptr: this listener has no such paths. Outlives the front.
+  void set_admin(http::Handler* admin) { admin_ = admin; }
 
   io::Task<void> serve(http::Request& request, http::ResponseWriter& response) override;
   std::string error_body(const Error& error) override { return error_body(error, {}); }
@@ -54,6 +57,7 @@ class Front final : public http::Handler {
   ModelLists lists_;
   StoredResponses stored_;
   Scope scope_;
+  http::Handler* admin_ = nullptr;
   std::shared_ptr<Services> services_;
   bool draining_ = false;
 };

@@ -82,6 +82,7 @@ class InferSource final : public exchange::RequestSource {
 
   io::Task<Result<void>> receive(exchange::Exchange& exchange) override {
     HeaderList headers = request_.head.headers;
+    CO_TRY(exchange.tags, caller_tags(headers));
     CO_TRY_VOID(refuse_other_than_json(headers));
     CO_TRY_VOID(refuse_steering(headers));
     ModelRequest& request = exchange.request;
@@ -162,38 +163,28 @@ io::Task<void> InferApi::call(std::shared_ptr<Services> services, http::Request&
                               http::ResponseWriter& response) {
   MonoTime received = loop_.now();
   Admission::Place place = admission_.enter(received);
+  if (place.may_wait()) {
+    request.watch();
+    place = co_await admission_.wait(request.cancel);
+  }
   if (!place) {
-    co_await refuse(admission_, inner_wire(), request, response);
+    co_await refuse(admission_, place.why(), inner_wire(), request, response);
     co_return;
   }
   InferSource source(request, parser_, services->settings());
   exchange::Exchange exchange(loop_, request.cancel, exchange::Operation::kChat, source);
-  exchange.id = new_request_id(loop_.random());
-  exchange.headers = request.head.headers;
-  exchange.peer = request.peer;
-  exchange.peer_local = is_peer_local(request);
-  exchange.timeline.received = received;
+  introduce(exchange, request, received);
 
   NoStream stream;
   Result<void> outcome = co_await services->pipeline().handle(exchange, stream);
-  if (!outcome && outcome.error().code == ErrorCode::kCancelled) co_return;  // nobody listens
-  if (outcome && !exchange.answer)
-    outcome = fail_internal(ErrorCode::kInternal, "the pipeline ended without an answer");
-  if (!outcome) {
-    co_await send_error(response, inner_wire(), exchange, outcome.error());
-    co_return;
-  }
-  exchange::Answer& answer = *exchange.answer;
-  if (answer.status >= 200 && answer.status < 300) {
+  if (outcome && exchange.answer && exchange.answer->status >= 200 && exchange.answer->status < 300) {
     auto body = answer_of(exchange, parser_);
-    if (!body) {
-      co_await send_error(response, inner_wire(), exchange, body.error());
-      co_return;
-    }
-    answer.body = *std::move(body);
+    if (body)
+      exchange.answer->body = *std::move(body);
+    else
+      outcome = Unexpected(body.error());
   }
-  co_await response.send(answer.status, answer_headers(exchange, answer.content_type, answer.headers),
-                         answer.body);
+  co_await ended(response, inner_wire(), exchange, outcome);
 }
 
 }  // namespace weir::server

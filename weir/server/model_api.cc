@@ -27,15 +27,19 @@ class ResponseStream final : public exchange::AnswerStream {
     if (pending_.capacity() > 16 * 1024) pending_.shrink_to_fit();
     co_return ok;
   }
-  /// What is still to be written when all went well, and when not.
+  void error_event(std::string_view raw) override { theirs_ = raw; }
+  /// What is still to be written when all went well, and when not: the model server's own words before ours.
   std::string_view good_end() { return pending_.append(last_); }
-  std::string_view bad_end(std::string_view error_event) { return pending_.append(error_event); }
+  std::string_view bad_end(std::string_view ours) {
+    return pending_.append(theirs_.empty() ? ours : theirs_);
+  }
 
  private:
   http::ResponseWriter& response_;
   const exchange::Exchange& exchange_;
   std::string pending_;
   std::string last_;
+  std::string theirs_;
 };
 
 void ResponseStream::begin(int status, std::string_view content_type, const OwnedHeaders& headers) {
@@ -52,37 +56,29 @@ io::Task<void> ModelApi::call(std::shared_ptr<Services> services, http::Request&
                               exchange::Operation operation) {
   MonoTime received = loop_.now();
   Admission::Place place = admission_.enter(received);
+  if (place.may_wait()) {
+    request.watch();
+    place = co_await admission_.wait(request.cancel);
+  }
   if (!place) {
-    co_await refuse(admission_, wire, request, response);
+    co_await refuse(admission_, place.why(), wire, request, response);
     co_return;
   }
   BodySource source(request, wire, parser_,
                     static_cast<size_t>(services->settings().server.limits.body_bytes));
   exchange::Exchange exchange(loop_, request.cancel, operation, source);
   exchange.dialect = wire.dialect();
-  exchange.id = new_request_id(loop_.random());
-  exchange.headers = request.head.headers;
-  exchange.peer = request.peer;
-  exchange.peer_local = is_peer_local(request);
-  exchange.timeline.received = received;
+  introduce(exchange, request, received);
 
   ResponseStream stream(response, exchange);
   Result<void> outcome = co_await services->pipeline().handle(exchange, stream);
 
-  if (!outcome && outcome.error().code == ErrorCode::kCancelled) co_return;  // nobody listens
-  if (outcome && !exchange.answer && !response.started())
-    outcome = fail_internal(ErrorCode::kInternal, "the pipeline ended without an answer");
-  if (!outcome && !response.started()) {
-    co_await send_error(response, wire, exchange, outcome.error());
-  } else if (!outcome) {
-    co_await response.end(stream.bad_end(wire.error_event(outcome.error())));
-  } else if (exchange.answer) {
-    const exchange::Answer& answer = *exchange.answer;
-    co_await response.send(answer.status, answer_headers(exchange, answer.content_type, answer.headers),
-                           answer.body);
-  } else {
+  if (co_await ended(response, wire, exchange, outcome)) co_return;
+  if (outcome) {
     co_await response.end(stream.good_end());
+    co_return;
   }
+  co_await response.end(stream.bad_end(wire.error_event(outcome.error())));
 }
 
 }  // namespace weir::server

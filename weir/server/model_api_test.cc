@@ -14,6 +14,7 @@
 
 #include "weir/http/testing.h"
 #include "weir/server/front.h"
+#include "weir/server/late_loop.h"
 #include "weir/telemetry/prometheus.h"
 
 namespace weir::server {
@@ -42,7 +43,7 @@ struct TestServices final : Services, exchange::Handler {
   Result<exchange::Principal> authenticate(HeaderList, bool peer_local) const override {
     local_seen = peer_local;
     if (!authentic) return fail(ErrorCode::kUnauthenticated, "no key", {}, "missing_api_key");
-    return exchange::Principal{"key", allowed ? &*allowed : nullptr};
+    return exchange::Principal::with_key("key", allowed.value_or(std::vector<std::string>{}));
   }
   std::vector<std::string> not_ready() const override { return reasons; }
   std::vector<std::string> warnings() const override { return doubts; }
@@ -68,7 +69,8 @@ struct Scene {
       : loop(t.loop()),
         guard(loop),
         services(std::make_shared<TestServices>()),
-        admission(loop, registry, register_refusal_metrics(registry)),
+        delayed(loop),
+        admission(delayed, registry, register_refusal_metrics(registry)),
         front(loop, Front::Scope::kAll, admission),
         server(loop, [this](http::Request& q, http::ResponseWriter& r) { return front.serve(q, r); }),
         client(loop, guard.scope()) {
@@ -77,7 +79,15 @@ struct Scene {
   io::Loop& loop;
   Guard guard;
   std::shared_ptr<TestServices> services;
+  /// So many that a late loop takes no more.
+  std::vector<Admission::Place> fill() {
+    std::vector<Admission::Place> places;
+    while (places.size() < Admission::kFloor)
+      places.push_back(admission.enter(loop.now()));
+    return places;
+  }
   telemetry::Registry registry;
+  DelayedLoop delayed;
   Admission admission;
   Front front;
   http::testing::TestServer server;
@@ -418,58 +428,169 @@ TEST(Admission, CountsByReason) {
   });
 }
 
-struct CountingRandom final : io::Random {
-  uint64_t next() override { return count += 0x9E3779B97F4A7C15; }
-  void secret(std::span<unsigned char>) override { std::abort(); }
-  uint64_t count = 0;
-};
+// The loop of the scene, as late as the test says.
+TEST(Admission, OnALateLoopARequestWaitsAndIsAnswered) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = receive_and_echo;
+    std::vector<Admission::Place> places = s.fill();
+    s.delayed.late = seconds(1);
+    co_await s.client.send(post("/v1/chat/completions", kChat));
+    while (s.admission.waiting() == 0)
+      co_await turns(s.loop, 1);
+    co_await turns(s.loop, 20);
+    EXPECT_TRUE(s.services->ids.empty());  // nothing of it was looked at yet
+    s.delayed.late = {};
+    EXPECT_EQ((co_await s.client.reply()).status, 200);
+    EXPECT_EQ(s.admission.waiting(), 0u);
+    EXPECT_EQ(s.admission.under_way(), places.size());
+  });
+}
 
-// A loop whose delay is what the test says.
-struct LateLoop final : io::Loop {
-  int index() const override { return 0; }
-  MonoTime now() const override { return time; }
-  WallTime wall_now() const override { return {}; }
-  io::TimerWheel& timers() override { std::abort(); }
-  io::Network& network() override { std::abort(); }
-  io::Disk& disk() override { std::abort(); }
-  io::Processes& processes() override { std::abort(); }
-  io::Random& random() override { return chance; }
-  void post(std::move_only_function<void()>) override {}
-  void offload(std::move_only_function<void()>, std::move_only_function<void()>) override {}
-  void stop() override {}
-  Duration delay(MonoTime) override { return late; }
-  MonoTime time{1'000'000'000'000};
-  Duration late{};
-  CountingRandom chance;
-};
+TEST(Admission, AFreedPlaceIsForWhoWaits) {
+  run([](Scene& s) -> Task<void> {
+    s.services->does = receive_and_echo;
+    std::vector<Admission::Place> places = s.fill();
+    s.delayed.late = seconds(1);
+    co_await s.client.send(post("/v1/chat/completions", kChat));
+    while (s.admission.waiting() == 0)
+      co_await turns(s.loop, 1);
+    places.pop_back();
+    EXPECT_EQ((co_await s.client.reply()).status, 200);
+  });
+}
 
-TEST(Admission, WhileTheLoopIsLateAConnectionThatWasRefusedRests) {
+TEST(Admission, WhoWaitsTooLongIsRefused) {
+  run([](Scene& s) -> Task<void> {
+    s.admission.set_options({.room = {.wait_max = milliseconds(20)}});
+    std::vector<Admission::Place> places = s.fill();
+    s.delayed.late = seconds(1);
+    Reply r = co_await s.client.ask(post("/v1/chat/completions", kChat));
+    EXPECT_EQ(r.status, 503);
+    EXPECT_EQ(r.header("retry-after"), "1");
+    EXPECT_THAT(r.body, HasSubstr(R"("code":"overloaded")"));
+    std::string text;
+    telemetry::write_prometheus(s.registry, text);
+    EXPECT_THAT(text, HasSubstr("weir_refused_total{reason=\"waited\"} 1\n"));
+    EXPECT_THAT(text, HasSubstr("weir_wait_seconds_count 1\n"));
+    EXPECT_TRUE(s.services->ids.empty());
+  });
+}
+
+TEST(Admission, AClientThatLeavesWhileItWaitsIsNoticed) {
+  run([](Scene& s) -> Task<void> {
+    std::vector<Admission::Place> places = s.fill();
+    s.delayed.late = seconds(1);
+    co_await s.client.send(post("/v1/chat/completions", kChat));
+    while (s.admission.waiting() == 0)
+      co_await turns(s.loop, 1);
+    s.client.leave();
+    while (s.admission.waiting() > 0)
+      co_await turns(s.loop, 1);
+    EXPECT_TRUE(s.services->ids.empty());
+  });
+}
+
+struct Crowd {
+  Crowd() {
+    while (places.size() < Admission::kFloor)
+      places.push_back(admission.enter(loop.time));
+  }
+  /// Comes, and waits if it may.
+  void come() { tasks.start(one()); }
+  Task<void> one() {
+    Admission::Place place = admission.enter(loop.time);
+    if (place.may_wait()) place = co_await admission.wait(cancel);
+    if (place)
+      places.push_back(std::move(place));
+    else
+      refused.push_back(admission.refusal(place.why(), connections));
+  }
   LateLoop loop;
   telemetry::Registry registry;
-  Admission admission(loop, registry, register_refusal_metrics(registry));
+  Admission admission{loop, registry, register_refusal_metrics(registry)};
+  io::Cancel cancel;
+  size_t connections = 10'000;
   std::vector<Admission::Place> places;
-  for (int i = 0; i < 200; ++i)
-    places.push_back(admission.enter(loop.time));
-  loop.late = milliseconds(500);
-  bool refused = false;
-  for (int i = 0; i < 100 && !refused; ++i) {
-    loop.time = loop.time + milliseconds(10);
-    refused = !admission.enter(loop.time);
-  }
-  ASSERT_TRUE(refused);
-  Admission::Refusal crowd = admission.refusal(10'000), few = admission.refusal(4);
-  Duration mean = Duration(seconds(10'000)) / Admission::kRefusalsPerSecond;
-  EXPECT_GE(crowd.rest, mean / 2);
-  EXPECT_LE(crowd.rest, mean * 3 / 2);
-  EXPECT_NE(crowd.rest, admission.refusal(10'000).rest);      // they do not come back together
-  EXPECT_GT(seconds(crowd.error.retry_after_s), crowd.rest);  // asking then, it does not find it resting
-  EXPECT_LE(few.rest, milliseconds(4));
-  EXPECT_EQ(few.error.retry_after_s, 1);
+  std::vector<Admission::Refusal> refused;
+  io::TaskGroup tasks;
+};
 
-  places.clear();
-  admission.set_options({.requests_max = 0});
-  EXPECT_FALSE(admission.enter(loop.time));
-  EXPECT_EQ(admission.refusal(10'000).rest, Duration(0));  // full, but not late
+TEST(Admission, CallsInWhoCameFirstAndNobodyPassesThem) {
+  Crowd c;
+  c.loop.late = milliseconds(6);
+  c.come();
+  EXPECT_EQ(c.admission.waiting(), 1u);
+  c.loop.late = milliseconds(5);  // on time, but somebody waits already
+  c.come();
+  EXPECT_EQ(c.admission.waiting(), 2u);
+  c.loop.run_jobs();
+  EXPECT_EQ(c.admission.waiting(), 0u);
+  EXPECT_EQ(c.places.size(), Admission::kFloor + 2);
+}
+
+TEST(Admission, LooksAgainWhenNothingElseHappens) {
+  Crowd c;
+  c.loop.late = seconds(1);
+  c.come();
+  for (int i = 0; i < 10; ++i)
+    c.loop.pass(milliseconds(16));
+  EXPECT_EQ(c.admission.waiting(), 1u);
+  c.loop.late = {};
+  c.loop.pass(milliseconds(16));
+  EXPECT_EQ(c.admission.waiting(), 0u);
+  EXPECT_EQ(c.places.size(), Admission::kFloor + 1);
+}
+
+TEST(Admission, AConnectionThatWasRefusedForLatenessRests) {
+  Crowd c;
+  c.admission.set_options({.room = {.places = 1}});
+  c.loop.late = seconds(1);
+  for (int i = 0; i < 4; ++i)
+    c.come();
+  ASSERT_EQ(c.refused.size(), 3u);
+  Duration mean = Duration(seconds(10'000)) / Admission::kRefusalsPerSecond;
+  for (const Admission::Refusal& r : c.refused) {
+    EXPECT_GE(r.rest, mean / 2);
+    EXPECT_LE(r.rest, mean * 3 / 2);
+    EXPECT_GT(seconds(r.error.retry_after_s), r.rest);  // asking then, it does not find it resting
+  }
+  EXPECT_NE(c.refused[0].rest, c.refused[1].rest);  // they do not come back together
+  c.connections = 4;
+  c.come();
+  EXPECT_LE(c.refused[3].rest, milliseconds(4));
+  EXPECT_EQ(c.refused[3].error.retry_after_s, 1);
+
+  c.admission.set_options({.requests_max = 0});
+  c.connections = 10'000;
+  c.come();
+  EXPECT_EQ(c.refused[4].rest, Duration(0));  // full, but not late
+  c.cancel.request(io::CancelReason::kShutdown);
+}
+
+// Until those who were sent away are back; then a rush may wait again.
+TEST(Admission, TheRoomIsShortAfterARefusal) {
+  Crowd c;
+  c.loop.late = seconds(1);
+  for (size_t i = 0; i < WaitingRoom::Options().places + 1; ++i)
+    c.come();
+  ASSERT_EQ(c.refused.size(), 1u);
+  c.loop.late = {};
+  c.loop.pass(milliseconds(16));
+  ASSERT_EQ(c.admission.waiting(), 0u);
+  c.loop.late = seconds(1);
+  for (size_t i = 0; i < WaitingRoom::kCrowdedPlaces + 1; ++i)
+    c.come();
+  EXPECT_EQ(c.admission.waiting(), WaitingRoom::kCrowdedPlaces);
+  EXPECT_EQ(c.refused.size(), 2u);
+  c.cancel.request(io::CancelReason::kShutdown);
+}
+
+TEST(Admission, WithoutALimitOnLatenessNobodyWaits) {
+  Crowd c;
+  c.admission.set_options({.delay_max = Duration(0)});
+  c.loop.late = seconds(100);
+  c.come();
+  EXPECT_EQ(c.places.size(), Admission::kFloor + 1);
 }
 
 TEST(Front, MetricsMayHaveTheirOwnListener) {

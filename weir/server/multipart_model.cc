@@ -135,7 +135,8 @@ Result<void> MultipartModel::read(std::string_view& rest) {
       case State::kHeaders: {
         size_t end = rest.find("\r\n\r\n");
         if (rest.starts_with("\r\n")) return malformed("a part without a name");
-        if (std::min(end, rest.size()) > kPartHeaderBytesMax)
+        // Without their end as far as they are certain: its first three bytes may be here.
+        if (std::min(end, rest.size() - std::min<size_t>(rest.size(), 3)) > kPartHeaderBytesMax)
           return malformed("the headers of a part are too long");
         if (end == std::string_view::npos) return {};
         TRY_VOID(headers(rest.substr(0, end)));

@@ -36,6 +36,16 @@ std::string said(std::string_view body) {
   return whole;
 }
 
+TEST(MultipartModel, TheBoundOfAPartsHeadersIsTheSameInPieces) {
+  constexpr std::string_view kOpening = "--xyz\r\n";
+  constexpr std::string_view kStart = "Content-Disposition: form-data; name=\"model\"; filename=\"";
+  for (size_t bytes : {8189, 8192, 8193}) {
+    std::string headers = std::string(kStart) + std::string(bytes - kStart.size() - 1, 'a') + '"';
+    std::string body = std::string(kOpening) + headers + "\r\n\r\nm\r\n" + std::string(kEnd);
+    EXPECT_EQ(said(body) == "m", bytes <= 8192) << bytes;
+  }
+}
+
 TEST(MultipartModel, FindsTheModelWhereverItStands) {
   std::string file = part("file", "RIFF\r\n--xy\r\n-- \r\n--xyzz no boundary", "; filename=\"a.wav\"");
   EXPECT_EQ(said(part("model", "whisper-1") + part("language", "de") + std::string(kEnd)), "whisper-1");

@@ -47,8 +47,12 @@ io::Task<void> PassThroughApi::call(std::shared_ptr<Services> services, http::Re
   const wire::Wire& wire = wire::wire_of(dialect);
   MonoTime received = loop_.now();
   Admission::Place place = admission_.enter(received);
+  if (place.may_wait()) {
+    request.watch();
+    place = co_await admission_.wait(request.cancel);
+  }
   if (!place) {
-    co_await refuse(admission_, wire, request, response);
+    co_await refuse(admission_, place.why(), wire, request, response);
     co_return;
   }
   const http::RequestHead& head = request.head;
@@ -58,29 +62,14 @@ io::Task<void> PassThroughApi::call(std::shared_ptr<Services> services, http::Re
   exchange::Exchange exchange(loop_, request.cancel, exchange::Operation::kPassThrough, source);
   exchange.pass = &pass;
   exchange.dialect = dialect;
-  exchange.id = new_request_id(loop_.random());
-  exchange.headers = head.headers;
-  exchange.peer = request.peer;
-  exchange.peer_local = is_peer_local(request);
-  exchange.timeline.received = received;
+  introduce(exchange, request, received);
 
   PieceStream stream(response, exchange);
   Result<void> outcome = co_await services->pipeline().handle(exchange, stream);
 
-  if (!outcome && outcome.error().code == ErrorCode::kCancelled) co_return;  // nobody listens
-  if (outcome && !exchange.answer && !response.started())
-    outcome = fail_internal(ErrorCode::kInternal, "the pipeline ended without an answer");
-  if (!outcome && !response.started()) {
-    co_await send_error(response, wire, exchange, outcome.error());
-  } else if (!outcome) {
-    co_return;  // the connection is closed: a cut, never a file that looks whole
-  } else if (exchange.answer) {
-    const exchange::Answer& answer = *exchange.answer;
-    co_await response.send(answer.status, answer_headers(exchange, answer.content_type, answer.headers),
-                           answer.body);
-  } else {
-    co_await response.end(stream.rest());
-  }
+  if (co_await ended(response, wire, exchange, outcome)) co_return;
+  if (!outcome) co_return;  // the connection is closed: a cut, never a file that looks whole
+  co_await response.end(stream.rest());
 }
 
 }  // namespace weir::server

@@ -4,6 +4,7 @@
 
 #include "weir/base/json_write.h"
 #include "weir/server/body_source.h"
+#include "weir/server/caller.h"
 #include "weir/wire/parameters.h"
 
 namespace weir::server {
@@ -19,6 +20,7 @@ std::string_view type_of(std::string_view content_type) {
 }  // namespace
 
 io::Task<Result<void>> PassedSource::receive(exchange::Exchange& exchange) {
+  CO_TRY(exchange.tags, caller_tags(exchange.headers));
   exchange_ = &exchange;
   HeaderList headers = request_.head.headers;
   CO_TRY_VOID(refuse_steering(headers));

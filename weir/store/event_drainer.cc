@@ -22,14 +22,20 @@ void note_times(EventBatch& batch, WallTime otherwise) {
   int64_t low = std::numeric_limits<int64_t>::max(), high = std::numeric_limits<int64_t>::min();
   SegmentReader reader(batch.bytes);
   while (auto stored = reader.next()) {
-    auto event = telemetry::decode(stored->bytes);
-    if (!event) continue;
-    low = std::min(low, event->received_unix_ns);
-    high = std::max(high, event->received_unix_ns);
+    auto received = telemetry::received_of(stored->bytes);
+    if (!received) continue;
+    low = std::min(low, *received);
+    high = std::max(high, *received);
   }
   bool none = low > high;
   batch.time_min_unix_ns = none ? otherwise.unix_ns : low;
   batch.time_max_unix_ns = none ? otherwise.unix_ns : high;
+}
+
+void tell(const EventBatch& batch, const std::function<void(const telemetry::Event&)>& stored) {
+  SegmentReader reader(batch.bytes);
+  while (auto record = reader.next())
+    if (auto event = telemetry::decode(record->bytes)) stored(*event);
 }
 
 }  // namespace
@@ -49,7 +55,7 @@ DrainerMetrics register_drainer_metrics(telemetry::Registry& registry) {
 EventDrainer::EventDrainer(io::Loop& loop, std::unique_ptr<EventStore> store, std::vector<Ring> rings,
                            std::vector<FormerRing> former, telemetry::Registry& registry,
                            const DrainerMetrics& metrics, Say say, Options options)
-    : loop_(loop), store_(std::move(store)), say_(std::move(say)), options_(options) {
+    : loop_(loop), store_(std::move(store)), say_(std::move(say)), options_(std::move(options)) {
   for (Ring& ring : rings)
     rings_.push_back({std::move(ring.name), ring.ring});
   for (FormerRing& ring : former) {
@@ -68,9 +74,30 @@ EventDrainer::~EventDrainer() {
 
 // ------------------------------------------------------------------------------------- start
 
-Result<void> EventDrainer::start() {
+Result<void> EventDrainer::prepare() {
+  if (prepared_) return {};
   for (Drained& ring : rings_)
     TRY_VOID(agree(ring));
+  prepared_ = true;
+  return {};
+}
+
+void EventDrainer::read_waiting(const std::function<void(const telemetry::Event&)>& take) {
+  WEIR_ASSERT(prepared_ && tasks_.running() == 0);
+  std::vector<std::byte> bytes;
+  for (const Drained& ring : rings_)
+    for (uint64_t at = ring.position; at < ring.ring->next();) {
+      uint64_t events = 0, damaged = 0;
+      bytes.clear();
+      at = ring.ring->read(at, options_.events_max, bytes, events, damaged);
+      SegmentReader reader(bytes);
+      while (auto stored = reader.next())
+        if (auto event = telemetry::decode(stored->bytes)) take(*event);
+    }
+}
+
+Result<void> EventDrainer::start() {
+  TRY_VOID(prepare());
   expire_at_ = loop_.now();
   tasks_.start(run());
   return {};
@@ -166,7 +193,13 @@ EventDrainer::Round EventDrainer::store_round() {
     batches[b].bytes = std::span(buffer_).subspan(begin, ends[b] - begin);
     note_times(batches[b], round_began_);
   }
-  if (auto done = store_->append(batches); !done) round.error = std::move(done).error();
+  if (auto done = store_->append(batches); !done) {
+    round.error = std::move(done).error();
+    return round;
+  }
+  if (options_.stored)
+    for (const EventBatch& batch : batches)
+      tell(batch, options_.stored);
   return round;
 }
 
@@ -228,6 +261,11 @@ io::Task<void> EventDrainer::expire() {
   if (!removed) {
     errors_.add();  // the events are stored all the same: no trouble yet, and a full disk will say so
     co_return;
+  }
+  if (keep.ledger_age_max > Duration{0}) {
+    WallTime fold_before{now - keep.ledger_age_max.count()};
+    if (!co_await io::offload(loop_, [this, fold_before] { return store_->fold_ledger(fold_before); }))
+      errors_.add();
   }
   expired_.add(static_cast<double>(*removed));
   if (*removed > 0) expire_at_ = loop_.now();  // there may be more; after the next round

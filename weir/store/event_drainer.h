@@ -38,8 +38,9 @@ struct DrainerMetrics {
 DrainerMetrics register_drainer_metrics(telemetry::Registry& registry);
 
 struct Retention {
-  Duration age_max{0};     // 0: no bound
-  uint64_t bytes_max = 0;  // of the store's file; 0: no bound
+  Duration age_max{0};         // 0: no bound
+  uint64_t bytes_max = 0;      // of the store's file; 0: no bound
+  Duration ledger_age_max{0};  // of the ledger's details; 0: no bound
 };
 
 class EventDrainer {
@@ -61,6 +62,8 @@ class EventDrainer {
     Duration retry_min = milliseconds(100);
     Duration retry_max = seconds(5);
     Retention retention;
+    /// Told of each event once it is stored, on the worker, one at a time. May be nothing.
+    std::function<void(const telemetry::Event&)> stored = nullptr;
   };
   /// Sentences for the operator's log: when storing begins to fail, when it works again.
   using Say = std::function<void(bool bad, std::string_view sentence)>;
@@ -72,8 +75,12 @@ class EventDrainer {
   EventDrainer& operator=(const EventDrainer&) = delete;
   ~EventDrainer();  // Requires: not started, or finish() ended
 
-  /// Brings rings and store to one position and begins. Blocks. Requires: nobody reserves in the rings yet.
-  /// Errors: the store's; nothing has begun then.
+  /// Brings rings and store to one position. Blocks. Requires: nobody reserves in the rings yet. Errors: the
+  /// store's.
+  Result<void> prepare();
+  /// What the rings hold and the store does not. Blocks. Requires: prepare(), and not started.
+  void read_waiting(const std::function<void(const telemetry::Event&)>& take);
+  /// Begins; prepares first, where that was not done. Errors: as prepare(); nothing has begun then.
   Result<void> start();
   /// Looks at the rings now: one is filling up. Loop only.
   void nudge();
@@ -128,6 +135,7 @@ class EventDrainer {
   MonoTime expire_at_;
   uint64_t stored_bytes_ = 0;  // since the last expire()
   io::Cancel* pausing_ = nullptr;
+  bool prepared_ = false;
   std::optional<MonoTime> end_by_;
   std::atomic<std::shared_ptr<const std::string>> trouble_;  // read by every core
   io::TaskGroup tasks_;

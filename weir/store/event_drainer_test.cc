@@ -64,6 +64,7 @@ class MemoryStore final : public EventStore {
     kept_.largest = std::max(kept_.largest, events);
     return {};
   }
+  Result<uint64_t> fold_ledger(WallTime) override { return 0; }
   Result<uint64_t> expire(WallTime before, uint64_t bytes_max) override {
     kept_.expired_before = before;
     kept_.expired_bytes_max = bytes_max;
@@ -170,6 +171,24 @@ TEST_F(EventDrainerTest, GoesOnAtTheStoresPosition) {
   drain();
   EXPECT_THAT(kept_.events, ElementsAre("0/6:req-6", "0/7:req-7"));
   EXPECT_EQ(a.ring->drained(), 8u);
+}
+
+// Budgets of a new process begin with what the store and the rings hold together.
+TEST_F(EventDrainerTest, TellsWhatWaitsInTheRingsBeforeItStarts) {
+  TestRing a("0"), b("1");
+  a.add(7);
+  b.add(2);
+  kept_.next["0"] = 6;
+  make({&a, &b});
+  ASSERT_TRUE(drainer_->prepare());
+  std::vector<std::string> waiting;
+  drainer_->read_waiting([&](const telemetry::Event& event) {
+    waiting.emplace_back(event.text(telemetry::EventText::kRequestId));
+  });
+  EXPECT_THAT(waiting, ElementsAre("req-6", "req-7", "req-1", "req-2"));
+  EXPECT_THAT(kept_.events, IsEmpty());
+  drain();
+  EXPECT_EQ(kept_.events.size(), 4u);
 }
 
 TEST_F(EventDrainerTest, ARingThatLostItsFileGoesOnWhereTheStoreIs) {
@@ -299,6 +318,7 @@ TEST_F(EventDrainerTest, AStoreThatCannotSayItsPositionsStopsTheStart) {
     }
     Result<void> append(std::span<const EventBatch>) override { return {}; }
     Result<uint64_t> expire(WallTime, uint64_t) override { return 0; }
+    Result<uint64_t> fold_ledger(WallTime) override { return 0; }
   };
   TestRing a("0");
   EventDrainer drainer(host_.loop(), std::make_unique<Broken>(), {{"0", &*a.ring}}, {}, registry_,

@@ -31,11 +31,15 @@ class EventStore {
   virtual ~EventStore() = default;
   /// The ring's position: what it holds before this number is stored. 1 for a ring never seen.
   virtual Result<uint64_t> position(const std::string& ring) = 0;
-  /// Stores the batches and their rings' positions, all or nothing; on the device when it returns.
+  /// Stores the batches, what they add to the ledger and their rings' positions, all or nothing; on the
+  /// device when it returns.
   virtual Result<void> append(std::span<const EventBatch> batches) = 0;
   /// Removes batches received wholly before `before`, and the oldest ones until at most `bytes_max` are kept.
   /// A bounded amount a call, so that storing goes on between: call again until it answers 0. Events removed.
   virtual Result<uint64_t> expire(WallTime before, uint64_t bytes_max) = 0;
+  /// Sums of the ledger (ledger.h) that lie wholly before `before` lose their details: whom they are charged
+  /// to is kept, and how much. Rows that went.
+  virtual Result<uint64_t> fold_ledger(WallTime before) = 0;
 };
 
 }  // namespace weir::store

@@ -4,10 +4,12 @@
 #include "weir/telemetry/event.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
 #include "weir/base/assert.h"
+#include "weir/base/copy_short.h"
 
 namespace weir::telemetry {
 namespace {
@@ -15,7 +17,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the format is little endian");
 
 constexpr uint8_t kMark = 0xE7;  // an event, not something else
-constexpr uint8_t kStreamed = 1, kTextsCut = 2;
+constexpr uint8_t kStreamed = 1, kTextsCut = 2, kUsageEstimated = 4;
 constexpr size_t kTextBytesMax = 255;
 
 struct Fixed {
@@ -34,10 +36,23 @@ struct Fixed {
   int64_t input_tokens, output_tokens, cached_input_tokens, reasoning_tokens;
   int64_t request_bytes, answer_bytes;
   int64_t cost_nanodollars;  // since the second version
+  // since the third
+  int64_t input_nanodollars, cache_read_nanodollars, cache_write_nanodollars;
+  int32_t cache_write_tokens, cache_write_1h_tokens;
+  int32_t price_version;
+  uint32_t unused3 = 0;
 };
-constexpr size_t kFirstFixedBytes = 112;
-static_assert(sizeof(Fixed) == 120 && std::has_unique_object_representations_v<Fixed>);
+constexpr size_t kFirstFixedBytes = 112, kSecondFixedBytes = 120, kFirstTexts = 11;
+static_assert(sizeof(Fixed) == 160 && std::has_unique_object_representations_v<Fixed>);
 constexpr size_t kTextsAt = sizeof(Fixed) + kEventTexts;
+
+// In what order texts get room, when there is not enough for all of them.
+constexpr auto kByRoom = std::to_array<EventText>(
+    {EventText::kRequestId, EventText::kTenant, EventText::kTeam, EventText::kUser, EventText::kKey,
+     EventText::kPrincipal, EventText::kModel, EventText::kProvider, EventText::kProviderModel,
+     EventText::kOutcome, EventText::kOperation, EventText::kModelAsked, EventText::kAgent, EventText::kTag,
+     EventText::kBegunBy, EventText::kRun, EventText::kEndpoint, EventText::kReason, EventText::kPeer});
+static_assert(kByRoom.size() == kEventTexts);
 
 // The longest part of `text` that fits; a UTF-8 sequence is not cut in two.
 size_t fitting(std::string_view text, size_t room) {
@@ -47,23 +62,18 @@ size_t fitting(std::string_view text, size_t room) {
   return room;
 }
 
-// Texts are short and a call of memcpy for each was a third of the whole.
-void copy_short(std::byte* to, const char* from, size_t n) {
-  if (n > 32) {
-    std::memcpy(to, from, n);
-  } else if (n >= 16) {
-    std::memcpy(to, from, 16);
-    std::memcpy(to + n - 16, from + n - 16, 16);
-  } else if (n >= 8) {
-    std::memcpy(to, from, 8);
-    std::memcpy(to + n - 8, from + n - 8, 8);
-  } else if (n >= 4) {
-    std::memcpy(to, from, 4);
-    std::memcpy(to + n - 4, from + n - 4, 4);
-  } else {
-    for (size_t i = 0; i < n; ++i)
-      to[i] = static_cast<std::byte>(from[i]);
+// The length of each text, so that all fit; true when one is cut.
+bool give_room(const Event& e, std::byte* lengths) {
+  size_t room = kEventBytesMax - kTextsAt;
+  bool cut = false;
+  for (EventText which : kByRoom) {
+    std::string_view text = e.text(which);
+    size_t n = fitting(text, std::min(kTextBytesMax, room));
+    cut = cut || n < text.size();
+    lengths[static_cast<size_t>(which)] = static_cast<std::byte>(n);
+    room -= n;
   }
+  return cut;
 }
 
 }  // namespace
@@ -71,18 +81,32 @@ void copy_short(std::byte* to, const char* from, size_t n) {
 size_t encode(const Event& e, std::span<std::byte> into) {
   WEIR_ASSERT(into.size() >= kEventBytesMax);
   std::byte* lengths = into.data() + sizeof(Fixed);
-  size_t at = kTextsAt;
-  bool cut = e.texts_cut;
-  for (size_t i = 0; i < kEventTexts; ++i) {
-    std::string_view text = e.texts[i];
-    size_t n = fitting(text, std::min(kTextBytesMax, kEventBytesMax - at));
-    cut = cut || n < text.size();
-    lengths[i] = static_cast<std::byte>(n);
-    copy_short(into.data() + at, text.data(), n);
-    at += n;
+  size_t all = 0, longest = 0;
+  for (std::string_view text : e.texts) {
+    all += text.size();
+    longest = std::max(longest, text.size());
   }
+  bool cut = e.texts_cut;
+  size_t at = kTextsAt;
+  if (all <= kEventBytesMax - kTextsAt && longest <= kTextBytesMax) [[likely]] {
+    for (size_t i = 0; i < kEventTexts; ++i) {
+      size_t n = e.texts[i].size();
+      lengths[i] = static_cast<std::byte>(n);
+      copy_short(into.data() + at, e.texts[i].data(), n);
+      at += n;
+    }
+  } else {
+    cut = give_room(e, lengths) || cut;
+    for (size_t i = 0; i < kEventTexts; ++i) {
+      size_t n = std::to_integer<size_t>(lengths[i]);
+      std::copy_n(e.texts[i].data(), n, reinterpret_cast<char*>(into.data() + at));
+      at += n;
+    }
+  }
+  auto flags = static_cast<uint8_t>((e.streamed ? kStreamed : 0) | (cut ? kTextsCut : 0) |
+                                    (e.usage_estimated ? kUsageEstimated : 0));
   Fixed f{.event_class = static_cast<uint8_t>(e.event_class),
-          .flags = static_cast<uint8_t>((e.streamed ? kStreamed : 0) | (cut ? kTextsCut : 0)),
+          .flags = flags,
           .attempts = e.attempts,
           .fixed_bytes = sizeof(Fixed),
           .texts = kEventTexts,
@@ -100,21 +124,36 @@ size_t encode(const Event& e, std::span<std::byte> into) {
           .reasoning_tokens = e.reasoning_tokens,
           .request_bytes = e.request_bytes,
           .answer_bytes = e.answer_bytes,
-          .cost_nanodollars = e.cost_nanodollars};
+          .cost_nanodollars = e.cost_nanodollars,
+          .input_nanodollars = e.input_nanodollars,
+          .cache_read_nanodollars = e.cache_read_nanodollars,
+          .cache_write_nanodollars = e.cache_write_nanodollars,
+          .cache_write_tokens = e.cache_write_tokens,
+          .cache_write_1h_tokens = e.cache_write_1h_tokens,
+          .price_version = e.price_version};
   std::memcpy(into.data(), &f, sizeof f);
   return at;
+}
+
+std::optional<int64_t> received_of(std::span<const std::byte> bytes) {
+  if (bytes.size() < kFirstFixedBytes || std::to_integer<uint8_t>(bytes[0]) != kMark) return std::nullopt;
+  int64_t received_unix_ns;
+  std::memcpy(&received_unix_ns, bytes.data() + offsetof(Fixed, received_unix_ns), sizeof received_unix_ns);
+  return received_unix_ns;
 }
 
 std::optional<Event> decode(std::span<const std::byte> bytes) {
   Fixed f{};
   f.cost_nanodollars = -1;
+  f.cache_write_tokens = f.cache_write_1h_tokens = -1;
   if (bytes.size() < kFirstFixedBytes) return std::nullopt;
   std::memcpy(&f, bytes.data(), kFirstFixedBytes);
-  if (f.fixed_bytes >= sizeof f && bytes.size() >= sizeof f) std::memcpy(&f, bytes.data(), sizeof f);
-  bool known = f.mark == kMark && f.event_class <= static_cast<uint8_t>(EventClass::kUsage) &&
-               (f.fixed_bytes == kFirstFixedBytes || f.fixed_bytes >= sizeof f) && f.texts >= kEventTexts &&
-               size_t{f.fixed_bytes} + f.texts <= bytes.size();
+  bool known_size =
+      f.fixed_bytes == kFirstFixedBytes || f.fixed_bytes == kSecondFixedBytes || f.fixed_bytes >= sizeof f;
+  bool known = f.mark == kMark && f.event_class <= static_cast<uint8_t>(EventClass::kUsage) && known_size &&
+               f.texts >= kFirstTexts && size_t{f.fixed_bytes} + f.texts <= bytes.size();
   if (!known) return std::nullopt;
+  std::memcpy(&f, bytes.data(), std::min<size_t>(f.fixed_bytes, sizeof f));
 
   Event e{.event_class = static_cast<EventClass>(f.event_class),
           .received_unix_ns = f.received_unix_ns,
@@ -128,16 +167,23 @@ std::optional<Event> decode(std::span<const std::byte> bytes) {
           .cached_input_tokens = f.cached_input_tokens,
           .reasoning_tokens = f.reasoning_tokens,
           .cost_nanodollars = f.cost_nanodollars,
+          .input_nanodollars = f.input_nanodollars,
+          .cache_read_nanodollars = f.cache_read_nanodollars,
+          .cache_write_nanodollars = f.cache_write_nanodollars,
+          .cache_write_tokens = f.cache_write_tokens,
+          .cache_write_1h_tokens = f.cache_write_1h_tokens,
+          .price_version = f.price_version,
           .request_bytes = f.request_bytes,
           .answer_bytes = f.answer_bytes,
           .stream_events = f.stream_events,
           .status = f.status,
           .attempts = f.attempts,
           .streamed = (f.flags & kStreamed) != 0,
-          .texts_cut = (f.flags & kTextsCut) != 0};
+          .texts_cut = (f.flags & kTextsCut) != 0,
+          .usage_estimated = (f.flags & kUsageEstimated) != 0};
   const std::byte* lengths = bytes.data() + f.fixed_bytes;
   size_t at = size_t{f.fixed_bytes} + f.texts;
-  for (size_t i = 0; i < kEventTexts; ++i) {
+  for (size_t i = 0; i < std::min<size_t>(f.texts, kEventTexts); ++i) {
     size_t n = std::to_integer<size_t>(lengths[i]);
     if (n > bytes.size() - at) return std::nullopt;
     e.texts[i] = {reinterpret_cast<const char*>(bytes.data() + at), n};

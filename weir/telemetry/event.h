@@ -19,7 +19,8 @@ enum class EventClass : uint8_t {
   kUsage,      // durable: a model server was asked, tokens may have been spent
 };
 
-/// Texts of an event, in the order in which room is given to them.
+/// Texts of an event, as they lie in its bytes; a later version adds at the end. Who gets room first is
+/// another order (event.cc): whom it is charged to comes before everything else.
 enum class EventText : uint8_t {
   kRequestId,
   kPrincipal,
@@ -32,8 +33,16 @@ enum class EventText : uint8_t {
   kOutcome,  // "ok", "client_left", or the error's code
   kReason,   // the error's reason, where it has one
   kPeer,
+  kTenant,  // ids of accounts
+  kTeam,
+  kUser,
+  kKey,
+  kAgent,  // what the caller says it belongs to
+  kRun,
+  kTag,
+  kBegunBy,  // "provider model" that began an answer which another one ended
 };
-inline constexpr size_t kEventTexts = 11;
+inline constexpr size_t kEventTexts = 19;
 
 /// Times are microseconds after `received_unix_ns`; -1: did not happen. Tokens: -1: not reported.
 struct Event {
@@ -49,6 +58,13 @@ struct Event {
   int64_t cached_input_tokens = -1;
   int64_t reasoning_tokens = -1;
   int64_t cost_nanodollars = -1;  // -1: not known
+  // Parts of the cost; what is left of it was for output, reasoning included. 0 where the cost is not known.
+  int64_t input_nanodollars = 0;  // uncached
+  int64_t cache_read_nanodollars = 0;
+  int64_t cache_write_nanodollars = 0;
+  int32_t cache_write_tokens = -1;     // part of the input tokens
+  int32_t cache_write_1h_tokens = -1;  // part of those, kept for an hour
+  int32_t price_version = 0;           // day of the price book, 20261120; 0: not priced
   int64_t request_bytes = 0;
   int64_t answer_bytes = 0;
   int32_t stream_events = 0;
@@ -56,6 +72,7 @@ struct Event {
   uint8_t attempts = 0;
   bool streamed = false;
   bool texts_cut = false;
+  bool usage_estimated = false;                     // a part of the tokens was never reported
   std::array<std::string_view, kEventTexts> texts;  // borrowed
 
   std::string_view text(EventText t) const { return texts[static_cast<size_t>(t)]; }
@@ -69,5 +86,7 @@ size_t encode(const Event& event, std::span<std::byte> into);
 /// nullopt: these are not the bytes of an event. The texts point into `bytes`. Unknown trailing bytes of a
 /// later version are passed over.
 std::optional<Event> decode(std::span<const std::byte> bytes);
+/// received_unix_ns of what decode() would read, without the rest. nullopt: too short for an event.
+std::optional<int64_t> received_of(std::span<const std::byte> bytes);
 
 }  // namespace weir::telemetry

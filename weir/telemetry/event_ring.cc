@@ -1,7 +1,7 @@
 // Layout. The header page: mark, version, slot size, slots and their CRC in its first sector; the drained
 // position alone in its second, so that no torn write can take both, with a check beside it: a torn position
 // that reads too high would pass over events that nobody stored. Slots follow, each one sector: sequence
-// number, CRC-32C (over sequence number, length and bytes), length, bytes.
+// number, check (over sequence number, length and bytes), length, bytes.
 //
 // A slot that is used again first loses its number, then gets its bytes, then its new number: at every store
 // in between it is seen as empty, so the memory may be copied (a process may die) at any point.
@@ -36,7 +36,7 @@ constexpr size_t kHeaderChecked = offsetof(Header, crc);
 
 // A slot's parts after its sequence number.
 constexpr size_t kPrefetchedBytes = 320;  // as long as events usually are
-constexpr size_t kCrcAt = 8, kLengthAt = 12, kBytesAt = 24;
+constexpr size_t kCheckAt = 8, kLengthAt = 12, kBytesAt = 24;
 static_assert(kBytesAt + kEventBytesMax == EventRing::kSlotBytes);
 
 std::atomic_ref<uint64_t> number_at(std::byte* at) {
@@ -47,18 +47,24 @@ uint32_t header_crc(const Header& header) {
   return crc32c(std::as_bytes(std::span(&header, 1)).first(kHeaderChecked));
 }
 
-uint32_t slot_crc(const std::byte* slot, uint64_t sequence, uint16_t length) {
+uint32_t slot_check(const std::byte* slot, uint64_t sequence, uint16_t length) {
+  return check_by_four({slot + kBytesAt, length}, sequence ^ uint64_t{length} << 48);
+}
+
+// The check of slots that a weir before 0.2 wrote: one CRC after the other, a third of an append's time.
+uint32_t older_check(const std::byte* slot, uint64_t sequence, uint16_t length) {
   std::array<uint64_t, 2> before{sequence, length};
   return crc32c({slot + kBytesAt, length}, crc32c(std::as_bytes(std::span(before))));
 }
 
 // The bytes of the event `sequence` in this slot, if they are whole.
 std::span<const std::byte> whole(const std::byte* slot, uint64_t sequence) {
-  uint32_t crc;
+  uint32_t check;
   uint16_t length;
-  std::memcpy(&crc, slot + kCrcAt, sizeof crc);
+  std::memcpy(&check, slot + kCheckAt, sizeof check);
   std::memcpy(&length, slot + kLengthAt, sizeof length);
-  if (length == 0 || length > kEventBytesMax || slot_crc(slot, sequence, length) != crc) return {};
+  if (length == 0 || length > kEventBytesMax) return {};
+  if (slot_check(slot, sequence, length) != check && older_check(slot, sequence, length) != check) return {};
   return {slot + kBytesAt, length};
 }
 
@@ -178,8 +184,8 @@ uint64_t EventRing::append(const Event& event) {
   number.store(0, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_release);
   auto length = static_cast<uint16_t>(encode(event, {at + kBytesAt, kEventBytesMax}));
-  uint32_t crc = slot_crc(at, sequence, length);
-  std::memcpy(at + kCrcAt, &crc, sizeof crc);
+  uint32_t check = slot_check(at, sequence, length);
+  std::memcpy(at + kCheckAt, &check, sizeof check);
   std::memcpy(at + kLengthAt, &length, sizeof length);
   number.store(sequence, std::memory_order_release);
   next_.store(sequence + 1, std::memory_order_release);
@@ -221,6 +227,8 @@ void EventRing::set_drained(uint64_t sequence) {
 uint64_t EventRing::read(uint64_t from, size_t events_max, std::vector<std::byte>& out, uint64_t& events,
                          uint64_t& damaged) const {
   WEIR_ASSERT(from >= drained());
+  constexpr size_t kHeadBytes = sizeof(uint16_t) + sizeof(uint64_t);
+  std::array<std::byte, kHeadBytes + kEventBytesMax> piece;
   uint64_t end = std::min(next(), from + events_max);
   for (; from < end; ++from) {
     std::byte* at = slot(from);
@@ -231,13 +239,10 @@ uint64_t EventRing::read(uint64_t from, size_t events_max, std::vector<std::byte
       continue;
     }
     auto length = static_cast<uint16_t>(bytes.size());
-    auto add = [&](const void* data, size_t n) {
-      const auto* p = static_cast<const std::byte*>(data);
-      out.insert(out.end(), p, p + n);
-    };
-    add(&length, sizeof length);
-    add(&from, sizeof from);
-    add(bytes.data(), bytes.size());
+    std::memcpy(piece.data(), &length, sizeof length);
+    std::memcpy(piece.data() + sizeof length, &from, sizeof from);
+    std::memcpy(piece.data() + kHeadBytes, bytes.data(), length);
+    out.insert(out.end(), piece.data(), piece.data() + kHeadBytes + length);
     ++events;
   }
   return from;

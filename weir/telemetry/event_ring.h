@@ -1,8 +1,8 @@
 // EventRing: the events of one core in a block of memory that outlives the process (a mapped file): a header
 // page and slots of 512 bytes. One loop appends, one drainer reads; neither waits for the other and there is
-// no lock. A slot holds sequence number, length, CRC-32C and the event's bytes; the sequence number is stored
+// no lock. A slot holds sequence number, length, a check and the event's bytes; the sequence number is stored
 // last (release), so a slot is whole or it is not there, also after kill -9. After a power cut each slot is
-// judged by its own CRC.
+// judged by its own check.
 //
 // Room is taken before work begins: a request reserves a place when it enters and fills it when it ends, so a
 // request that was let in can always be written down; what happens when there is none is the caller's

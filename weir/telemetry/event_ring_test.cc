@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <deque>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "weir/base/crc32c.h"
 
 namespace weir::telemetry {
 namespace {
@@ -201,6 +204,30 @@ TEST(EventRing, ACopyInTheMiddleOfFormattingIsFormattedAgain) {
     add(ring, 1);
     EXPECT_EQ(opened(copy).next(), 2u);
   }
+}
+
+// What an earlier weir left is still read.
+TEST(EventRing, SlotsWithTheOlderCheckAreWhole) {
+  Memory memory(4);
+  EventRing ring = opened(memory);
+  add(ring, 1);
+  add(ring, 2);
+  for (size_t i = 0; i < 2; ++i) {
+    std::byte* slot = memory.slot(i);
+    uint16_t length;
+    std::memcpy(&length, slot + 12, sizeof length);
+    std::array<uint64_t, 2> before{i + 1, length};
+    uint32_t older = crc32c({slot + 24, length}, crc32c(std::as_bytes(std::span(before))));
+    uint32_t now;
+    std::memcpy(&now, slot + 8, sizeof now);
+    ASSERT_NE(older, now);
+    std::memcpy(slot + 8, &older, sizeof older);
+  }
+  EventRing again = opened(memory);
+  EXPECT_EQ(again.next(), 3u);
+  EXPECT_EQ(read(again, 1).damaged, 0u);
+  memory.slot(1)[60] ^= std::byte{1};
+  EXPECT_EQ(read(again, 1).damaged, 1u);
 }
 
 // What a power cut may leave: each sector as it was at some moment, or nothing, or torn.

@@ -22,12 +22,19 @@ Event full_event() {
           .cached_input_tokens = -1,
           .reasoning_tokens = 9'000'000'000,
           .cost_nanodollars = 325'000,
+          .input_nanodollars = 100'000,
+          .cache_read_nanodollars = 20'000,
+          .cache_write_nanodollars = 3'000,
+          .cache_write_tokens = 17,
+          .cache_write_1h_tokens = 4,
+          .price_version = 20261120,
           .request_bytes = 1024,
           .answer_bytes = 5,
           .stream_events = 77,
           .status = 499,
           .attempts = 3,
-          .streamed = true};
+          .streamed = true,
+          .usage_estimated = true};
   constexpr std::string_view kTexts[kEventTexts] = {"req_0123456789abcdef01234567",
                                                     "team-a",
                                                     "fast",
@@ -38,7 +45,15 @@ Event full_event() {
                                                     "chat",
                                                     "upstream",
                                                     "headers_timeout",
-                                                    "10.0.0.7"};
+                                                    "10.0.0.7",
+                                                    "tn_4fGh2kLm",
+                                                    "te_1",
+                                                    "us_9",
+                                                    "4fGh2kLm",
+                                                    "planner",
+                                                    "run-17",
+                                                    "invoices",
+                                                    "primary gpt-4o"};
   std::ranges::copy(kTexts, e.texts.begin());
   return e;
 }
@@ -62,6 +77,13 @@ void expect_same(const Event& a, const Event& b) {
   EXPECT_EQ(a.cached_input_tokens, b.cached_input_tokens);
   EXPECT_EQ(a.reasoning_tokens, b.reasoning_tokens);
   EXPECT_EQ(a.cost_nanodollars, b.cost_nanodollars);
+  EXPECT_EQ(a.input_nanodollars, b.input_nanodollars);
+  EXPECT_EQ(a.cache_read_nanodollars, b.cache_read_nanodollars);
+  EXPECT_EQ(a.cache_write_nanodollars, b.cache_write_nanodollars);
+  EXPECT_EQ(a.cache_write_tokens, b.cache_write_tokens);
+  EXPECT_EQ(a.cache_write_1h_tokens, b.cache_write_1h_tokens);
+  EXPECT_EQ(a.price_version, b.price_version);
+  EXPECT_EQ(a.usage_estimated, b.usage_estimated);
   EXPECT_EQ(a.request_bytes, b.request_bytes);
   EXPECT_EQ(a.answer_bytes, b.answer_bytes);
   EXPECT_EQ(a.stream_events, b.stream_events);
@@ -125,17 +147,63 @@ TEST(Event, WhatALaterVersionAddsIsPassedOver) {
   expect_same(*back, e);
 }
 
-// Rings outlive the version that wrote them.
-TEST(Event, TheFirstVersionIsRead) {
-  Event e = full_event();
+// As an earlier version wrote it: a shorter fixed part, and 11 texts, which come first.
+std::vector<std::byte> of_earlier(Event e, size_t fixed_bytes) {
+  for (size_t i = 11; i < kEventTexts; ++i)
+    e.texts[i] = {};
   std::vector<std::byte> bytes = encoded(e);
-  bytes.erase(bytes.begin() + 112, bytes.begin() + 120);
-  bytes[4] = std::byte{112};
+  bytes.erase(bytes.begin() + 160 + 11, bytes.begin() + 160 + kEventTexts);
+  bytes.erase(bytes.begin() + static_cast<ptrdiff_t>(fixed_bytes), bytes.begin() + 160);
+  bytes[4] = static_cast<std::byte>(fixed_bytes);
+  bytes[6] = std::byte{11};
+  bytes[2] &= std::byte{3};
+  return bytes;
+}
+
+// Rings and stores outlive the version that wrote them.
+TEST(Event, EarlierVersionsAreRead) {
+  for (size_t fixed_bytes : {112u, 120u}) {
+    Event e = full_event();
+    auto bytes = of_earlier(e, fixed_bytes);  // the texts look into it
+    auto back = decode(bytes);
+    ASSERT_TRUE(back) << fixed_bytes;
+    if (fixed_bytes == 112) e.cost_nanodollars = -1;
+    e.input_nanodollars = e.cache_read_nanodollars = e.cache_write_nanodollars = 0;
+    e.cache_write_tokens = e.cache_write_1h_tokens = -1;
+    e.price_version = 0;
+    e.usage_estimated = false;
+    for (size_t i = 11; i < kEventTexts; ++i)
+      e.texts[i] = {};
+    expect_same(*back, e);
+  }
+}
+
+// The third version had all of the fixed part, and 18 texts.
+TEST(Event, TheVersionBeforeTheLastTextIsRead) {
+  Event e = full_event();
+  e.text(EventText::kBegunBy) = {};
+  std::vector<std::byte> bytes = encoded(e);
+  bytes.erase(bytes.begin() + 160 + 18);
+  bytes[6] = std::byte{18};
   auto back = decode(bytes);
   ASSERT_TRUE(back);
-  EXPECT_EQ(back->cost_nanodollars, -1);
-  back->cost_nanodollars = e.cost_nanodollars;
   expect_same(*back, e);
+}
+
+// Whom it is charged to is what the ledger and budgets after a restart stand on.
+TEST(Event, WhomItIsChargedToHasRoomFirst) {
+  Event e = full_event();
+  std::string longest(200, 'm');
+  for (EventText text :
+       {EventText::kModelAsked, EventText::kModel, EventText::kProviderModel, EventText::kReason})
+    e.text(text) = longest;
+  auto bytes = encoded(e);
+  auto back = decode(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_TRUE(back->texts_cut);
+  for (EventText text :
+       {EventText::kTenant, EventText::kTeam, EventText::kUser, EventText::kKey, EventText::kPrincipal})
+    EXPECT_EQ(back->text(text), e.text(text));
 }
 
 TEST(Event, RefusesWhatIsNone) {
@@ -154,7 +222,7 @@ TEST(Event, RefusesWhatIsNone) {
   EXPECT_FALSE(broken(4, 111));    // fixed part too short
   EXPECT_FALSE(broken(5, 0xff));   // or longer than everything
   EXPECT_FALSE(broken(6, 10));     // too few texts
-  EXPECT_FALSE(broken(120, 255));  // a text longer than what is left
+  EXPECT_FALSE(broken(160, 255));  // a text longer than what is left
 }
 
 // Bytes of chance never make it read outside (the address sanitizer watches).

@@ -179,24 +179,24 @@ TEST(RetryBudget, IsAPartOfTheRequestsAndAFloor) {
   int taken = 0;
   for (int i = 0; i < 100; ++i)
     taken += budget.take(now);
-  EXPECT_EQ(taken, 3);  // the floor of a second
+  EXPECT_EQ(taken, 2);  // the floor of a second
   for (int i = 0; i < 1000; ++i)
     budget.deposit();
   for (int i = 0; i < 1000; ++i)
     taken += budget.take(now);
-  EXPECT_EQ(taken, 3 + 100);  // no more than this is saved up
+  EXPECT_EQ(taken, 2 + 100);  // no more than this is saved up
   for (int i = 0; i < 50; ++i)
     budget.deposit();
   for (int i = 0; i < 50; ++i)
     taken += budget.take(now);
-  EXPECT_EQ(taken, 3 + 100 + 10);
+  EXPECT_EQ(taken, 2 + 100 + 10);
   taken = 0;
   for (int second = 0; second < 10; ++second) {
     now = now + seconds(1);
     for (int i = 0; i < 10; ++i)
       taken += budget.take(now);
   }
-  EXPECT_EQ(taken, 30);
+  EXPECT_EQ(taken, 20);
   RetryBudget none(0);
   EXPECT_FALSE(none.take(now));
 }

@@ -73,6 +73,10 @@ void Delivery::spend() {
   }
   if (!call_.input_tokens) exchange_.outcome.usage_estimated = true;
   counted_pieces_ = transcript_.pieces();
+  exchange::Outcome& outcome = exchange_.outcome;
+  if (outcome.begun_by.empty())
+    outcome.begun_by = fmt::format("{} {}", outcome.provider, outcome.provider_model);
+  exchange_.spent.push_back({exchange_.outcome.provider, exchange_.outcome.provider_model, call_});
   spent_ = sum(spent_, call_);
   spent_any_ = true;
   call_ = {};
@@ -87,8 +91,10 @@ void Delivery::use(const exchange::Usage& usage, int64_t shown) {
   }
   exchange_.usage = sum(spent_, call_);
   // Who broke off did not say what it had read: what this one read, without the text so far.
-  if (!spent_.input_tokens && call_.input_tokens)
-    *exchange_.usage.input_tokens += std::max<int64_t>(*call_.input_tokens - shown, 0);
+  if (spent_.input_tokens || !call_.input_tokens) return;
+  int64_t read = std::max<int64_t>(*call_.input_tokens - shown, 0);
+  *exchange_.usage.input_tokens += read;
+  exchange_.spent.front().usage.input_tokens = read;
 }
 
 void Delivery::open(const http::ResponseHead& head, const wire::AnswerContext& context, bool translated) {

@@ -41,6 +41,13 @@ class Delivery final {
   /// Of what passes uninterpreted.
   exchange::AnswerStream& stream() { return stream_; }
 
+  /// With which the model server asked last ended the stream, if it did so in the caller's dialect: the event
+  /// as it came, and what of it is an error's body by itself.
+  struct ErrorEvent {
+    std::string raw, body;
+  };
+  ErrorEvent error_event;
+
   // ---- between two attempts
 
   /// Nothing reached the caller yet: forgets what was held back.

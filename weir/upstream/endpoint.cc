@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "weir/base/hash.h"
+#include "weir/base/trace_context.h"
 
 namespace weir::upstream {
 namespace {
@@ -77,7 +78,10 @@ std::string scoped_key(std::string_view principal, std::string_view key) {
 Endpoint::Endpoint(io::Loop& loop, EndpointOptions options)
     : prefix_(options.url.path),
       api_version_(options.api_version),
+      traced_(options.traced),
       address_(address_of(options.url)),
+      counts_tokens_(options.counts_tokens),
+      check_(options.check),
       pool_(std::make_unique<http::ConnectionPool>(loop, client_options(options))) {
   fixed_ = "Host: " + host_header(options.url) +
            "\r\nUser-Agent: weir/" WEIR_VERSION "\r\nAccept-Encoding: identity\r\n";
@@ -101,7 +105,7 @@ std::string Endpoint::post_head(std::string_view path, HeaderList caller_headers
   add(head, "Content-Type", "application/json");
   add(head, "X-Weir-Request-Id", request_id);
   add(head, "Content-Length", std::to_string(content_length));
-  add_caller_headers(head, caller_headers, wire, relayed, principal);
+  add_caller_headers(head, caller_headers, wire, relayed, principal, request_id);
   head.append("\r\n");
   return head;
 }
@@ -127,16 +131,23 @@ std::string Endpoint::pass_head(const exchange::PassThrough& pass, HeaderList ca
     add(head, "Transfer-Encoding", "chunked");
   else if (pass.has_body || pass.method == "POST")
     add(head, "Content-Length", std::to_string(*content_length));
-  add_caller_headers(head, caller_headers, wire, true, principal);
+  add_caller_headers(head, caller_headers, wire, true, principal, request_id);
   head.append("\r\n");
   return head;
 }
 
 void Endpoint::add_caller_headers(std::string& head, HeaderList caller_headers, const wire::Wire& wire,
-                                  bool relayed, std::string_view principal) const {
+                                  bool relayed, std::string_view principal,
+                                  std::string_view request_id) const {
+  if (traced_) {
+    TraceContext context = TraceContext::of(caller_headers, request_id);
+    context.sampled = context.sampled || !context.parent;  // what is decided at its end may be kept
+    add(head, "traceparent", context.traceparent());
+  }
   for (const Header& h : caller_headers) {
     auto same = [&](std::string_view name) { return iequals(h.name, name); };
     bool passes = std::ranges::any_of(kCallerHeaders, same) || (relayed && wire.passes_header(h.name));
+    if (traced_ && same("traceparent")) continue;
     if (!passes || find_header(caller_headers, h.name) != &h || !fit_to_pass(h.value)) continue;
     if (same("idempotency-key"))
       add(head, "idempotency-key", scoped_key(principal, h.value));
@@ -165,6 +176,7 @@ std::string Endpoint::get_head(std::string_view path) const {
 }
 
 OwnedHeaders passed_answer_headers(HeaderList headers) {
+  constexpr size_t kPassedMax = 32;
   OwnedHeaders passed;
   for (const Header& h : headers) {
     // Most of an answer's headers begin with none of the letters that those which pass begin with.
@@ -172,7 +184,9 @@ OwnedHeaders passed_answer_headers(HeaderList headers) {
     bool allowed = iequals(h.name.substr(0, 12), "x-ratelimit-") ||
                    iequals(h.name.substr(0, 20), "anthropic-ratelimit-") ||
                    std::ranges::any_of(kAnswerHeaders, [&](auto name) { return iequals(h.name, name); });
-    if (allowed && passed.size() < 32) passed.emplace_back(lowered(h.name), h.value);
+    if (!allowed || passed.size() == kPassedMax) continue;
+    if (passed.empty()) passed.reserve(std::min(headers.size(), kPassedMax));
+    passed.emplace_back(lowered(h.name), h.value);
   }
   return passed;
 }

@@ -23,8 +23,11 @@ struct EndpointOptions {
   std::string_view key_header;          // sent in this header; empty: as "Authorization: Bearer"
   std::vector<UpstreamHeader> headers;  // added to every request
   std::string ca_pem;            // trust these instead of the system's authorities; empty: the system's
+  bool traced = false;           // it is told of the trace as one of our spans, not as the caller's
   size_t connections_max = 256;  // of this core
   size_t queue_max = 1024;       // requests that wait for one of them, of this core
+  bool counts_tokens = false;    // asked what a chat has, it says (wire::Wire::write_count)
+  http::ClientCall::Phases check{seconds(2), seconds(5), seconds(10)};  // how long a check may take
 };
 
 class Endpoint {
@@ -51,15 +54,20 @@ class Endpoint {
   http::ConnectionPool& pool() { return *pool_; }
   /// host:port, or the path of its socket.
   std::string_view address() const { return address_; }
+  bool counts_tokens() const { return counts_tokens_; }
+  const http::ClientCall::Phases& check() const { return check_; }
 
  private:
   void add_caller_headers(std::string& head, HeaderList caller_headers, const wire::Wire& wire, bool relayed,
-                          std::string_view principal) const;
+                          std::string_view principal, std::string_view request_id) const;
 
   std::string fixed_;   // Host, Authorization, configured headers
   std::string prefix_;  // base path
   std::string api_version_;
+  const bool traced_;
   std::string address_;
+  bool counts_tokens_;
+  http::ClientCall::Phases check_;
   std::unique_ptr<http::ConnectionPool> pool_;
 };
 

@@ -1,5 +1,6 @@
 // What happens when model servers fail: who is asked next and how often, what the caller sees of it, and how
 // one model goes on with another's answer. Over real sockets.
+// One file: every test plays the same model servers and caller.
 #include <gmock/gmock.h>
 
 #include "weir/base/json_write.h"
@@ -61,6 +62,82 @@ Script cut_after(std::vector<std::string> pieces) {
   return script;
 }
 
+// ------------------------------------------------------------------------------------ its own words
+
+const std::string kErrorEvent =
+    "data: {\"error\":{\"message\":\"Overloaded\",\"type\":\"server_error\"}}\n\n";
+
+TEST(ErrorEvent, IsHandedOnAsItCameWhereBothSpeakOneDialect) {
+  run([](Scene& s) -> Task<void> {
+    s.ask_stream();
+    s.add(streams({chunk("The lazy"), kErrorEvent}));
+    co_await s.call();
+    EXPECT_FALSE(s.outcome);
+    EXPECT_EQ(s.outcome.error().reason, "upstream_error_event");
+    EXPECT_EQ(s.caller.theirs, kErrorEvent);
+    EXPECT_THAT(s.caller.all, Not(HasSubstr("Overloaded")));  // its end is the server's to write
+  });
+}
+
+TEST(ErrorEvent, BeforeTheFirstOutputIsTheAnswer) {
+  run([](Scene& s) -> Task<void> {
+    s.ask_stream();
+    s.add(streams({kErrorEvent}));
+    co_await s.call();
+    EXPECT_TRUE(s.outcome);
+    EXPECT_EQ(s.caller.begun, 0);
+    EXPECT_TRUE(s.exchange.answer);
+    if (!s.exchange.answer) co_return;
+    EXPECT_EQ(s.exchange.answer->status, 502);
+    EXPECT_EQ(s.exchange.answer->body, R"({"error":{"message":"Overloaded","type":"server_error"}})");
+    EXPECT_EQ(s.exchange.outcome.error->reason, "upstream_error_event");
+  });
+}
+
+TEST(ErrorEvent, OfAShapeThatItsClientsDoNotKnowIsWrittenAnew) {
+  for (std::string_view odd : {R"({"error":"runner stopped"})", R"({"object":"error","message":"bad"})"}) {
+    static std::string event;
+    event = "data: " + std::string(odd) + "\n\n";
+    run([](Scene& s) -> Task<void> {
+      s.ask_stream();
+      s.add(streams({chunk("The lazy"), event}));
+      co_await s.call();
+      EXPECT_FALSE(s.outcome);
+      EXPECT_EQ(s.caller.theirs, "");
+    });
+  }
+}
+
+TEST(ErrorEvent, OfAnotherDialectIsNot) {
+  run([](Scene& s) -> Task<void> {
+    s.ask(R"({"model":"m","messages":[{"role":"user","content":"Say it."}],"stream":true,"max_tokens":100})");
+    s.add_anthropic(
+        streams({"event: message_start\ndata: "
+                 R"({"type":"message_start","message":{"id":"x","model":"m","usage":{"input_tokens":3}}})"
+                 "\n\nevent: content_block_start\ndata: "
+                 R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})"
+                 "\n\nevent: content_block_delta\ndata: "
+                 R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}})"
+                 "\n\nevent: error\ndata: "
+                 R"({"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}})"
+                 "\n\n"}));
+    co_await s.call();
+    EXPECT_FALSE(s.outcome);
+    EXPECT_EQ(s.caller.theirs, "");
+  });
+}
+
+TEST(ErrorEvent, OfTheFirstServerIsToldWhenNobodyCouldGoOn) {
+  run([](Scene& s) -> Task<void> {
+    Configured c(s);
+    s.add(streams({chunk("The lazy"), kErrorEvent}));
+    s.add({.status = 503, .body = R"({"error":{"message":"down"}})"});
+    co_await s.call();
+    EXPECT_FALSE(s.outcome);
+    EXPECT_EQ(s.caller.theirs, kErrorEvent);
+  });
+}
+
 // ------------------------------------------------------------------------------------ going on
 
 TEST(GoingOn, AnotherModelEndsWhatBrokeOff) {
@@ -80,9 +157,15 @@ TEST(GoingOn, AnotherModelEndsWhatBrokeOff) {
     EXPECT_THAT(second.bodies[0], HasSubstr(R"("max_tokens":98)"));
     EXPECT_EQ(s.exchange.outcome.attempts, 2);
     EXPECT_EQ(s.exchange.outcome.continuations, 1);
+    EXPECT_EQ(s.exchange.outcome.begun_by, "p0 upstream-model");
+    EXPECT_EQ(s.exchange.outcome.provider, "p1");
     EXPECT_TRUE(s.exchange.outcome.usage_estimated);  // the first one never told
     EXPECT_EQ(s.exchange.usage.output_tokens, 2 + 5);
     EXPECT_EQ(s.exchange.usage.input_tokens, 20 + (20 - 2));
+    EXPECT_EQ(s.exchange.spent.size(), 1u);  // what each is paid for
+    if (s.exchange.spent.size() != 1) co_return;
+    EXPECT_EQ(s.exchange.spent[0].provider, "p0");
+    EXPECT_EQ(s.exchange.spent[0].usage, (exchange::Usage{.input_tokens = 18, .output_tokens = 2}));
   });
 }
 
@@ -424,6 +507,304 @@ TEST(Breakers, ATargetThatFailsRestsAndTheNextIsAskedAtOnce) {
     EXPECT_EQ(second.bodies.size(), 4u);
     EXPECT_THAT(s.dispatcher->warnings(), ElementsAre(HasSubstr("upstream-model of provider p0 rests")));
   });
+}
+
+// ------------------------------------------------------------------------------------ hedging
+
+const Script kSilent{.silent = true};
+
+Script later(Script script) {
+  script.after = milliseconds(60);
+  return script;
+}
+
+// With a second target asked after a moment of silence.
+struct Hedged : Configured {
+  explicit Hedged(Scene& s) : Configured(s) { model.hedge = milliseconds(20); }
+};
+
+TEST(Hedging, TheSecondAnswersWhileTheFirstIsSilent) {
+  run([](Scene& s) -> Task<void> {
+    Hedged h(s);
+    Model& first = s.add(kSilent);
+    s.add(streams({kSecondHalf}));
+    co_await s.call();
+    EXPECT_TRUE(s.outcome);
+    EXPECT_EQ(said(s.caller), " dog.");
+    EXPECT_THAT(s.caller.all, HasSubstr("chatcmpl-two"));  // from its beginning
+    EXPECT_THAT(s.caller.all, ::testing::EndsWith("data: [DONE]\n\n"));
+    EXPECT_EQ(first.bodies.size(), 1u);
+    EXPECT_EQ(s.exchange.outcome.provider, "p1");
+    EXPECT_EQ(s.exchange.outcome.attempts, 2);
+    EXPECT_EQ(s.exchange.outcome.retries, 0);
+    EXPECT_TRUE(s.exchange.outcome.streamed);
+    EXPECT_EQ(s.exchange.usage.input_tokens, 20);
+    EXPECT_EQ(s.exchange.usage.output_tokens, 5);
+    EXPECT_TRUE(s.exchange.spent.empty());
+  });
+}
+
+TEST(Hedging, NobodyIsAskedBesideOneThatAnswersInTime) {
+  run([](Scene& s) -> Task<void> {
+    Hedged h(s);
+    s.add(streams({kSecondHalf}));
+    Model& second = s.add(streams({kSecondHalf}));
+    co_await s.call();
+    EXPECT_TRUE(s.outcome);
+    EXPECT_EQ(said(s.caller), " dog.");
+    EXPECT_TRUE(second.bodies.empty());
+    EXPECT_EQ(s.exchange.outcome.attempts, 1);
+  });
+}
+
+TEST(Hedging, TheFirstMayStillBeFirst) {
+  run([](Scene& s) -> Task<void> {
+    Hedged h(s);
+    s.add(later(streams({kSecondHalf})));
+    Model& second = s.add(kSilent);
+    co_await s.call();
+    EXPECT_TRUE(s.outcome);
+    EXPECT_EQ(said(s.caller), " dog.");
+    EXPECT_EQ(second.bodies.size(), 1u);
+    EXPECT_EQ(s.exchange.outcome.provider, "p0");
+    EXPECT_EQ(s.exchange.outcome.attempts, 2);
+  });
+}
+
+TEST(Hedging, WholeAnswersToo) {
+  run([](Scene& s) -> Task<void> {
+    Hedged h(s);
+    s.ask_whole();
+    s.add(kSilent);
+    s.add({.body = R"({"id":"two","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}})"});
+    co_await s.call();
+    EXPECT_TRUE(s.outcome && s.exchange.answer);
+    EXPECT_THAT(s.exchange.answer->body, HasSubstr(R"("id":"two")"));
+    EXPECT_EQ(s.exchange.usage.output_tokens, 4);
+    EXPECT_EQ(s.exchange.outcome.provider, "p1");
+  });
+}
+
+TEST(Hedging, AStreamThatBreaksOffIsGoneOnWithWhoeverBeganIt) {
+  run([](Scene& s) -> Task<void> {
+    Hedged h(s);
+    s.add(kSilent);
+    s.add(cut_after({chunk("The lazy"), chunk(" brown")}));
+    s.add(streams({kSecondHalf}));
+    co_await s.call();
+    EXPECT_TRUE(s.outcome);
+    EXPECT_EQ(said(s.caller), "The lazy brown dog.");
+    EXPECT_EQ(s.exchange.outcome.provider, "p2");
+    EXPECT_EQ(s.exchange.outcome.continuations, 1);
+    EXPECT_EQ(s.exchange.outcome.attempts, 3);
+    EXPECT_EQ(s.exchange.usage.output_tokens, 2 + 5);
+    EXPECT_EQ(s.exchange.spent.size(), 1u);
+  });
+}
+
+TEST(Hedging, WhoFailsLeavesItToTheOther) {
+  run([](Scene& s) -> Task<void> {
+    Hedged h(s);
+    s.add(later(streams({kSecondHalf})));
+    Model& second = s.add({.status = 500, .body = R"({"error":{"message":"x"}})"});
+    co_await s.call();
+    EXPECT_TRUE(s.outcome);
+    EXPECT_EQ(said(s.caller), " dog.");
+    EXPECT_EQ(second.bodies.size(), 1u);
+    EXPECT_EQ(s.exchange.outcome.provider, "p0");
+    EXPECT_FALSE(s.exchange.outcome.error);
+  });
+}
+
+TEST(Hedging, WhenBothFailTheNextIsAsked) {
+  run([](Scene& s) -> Task<void> {
+    Hedged h(s);
+    s.add(later({.status = 500, .body = R"({"error":{"message":"x"}})"}));
+    s.add(later({.status = 500, .body = R"({"error":{"message":"x"}})"}));
+    Model& third = s.add(streams({kSecondHalf}));
+    co_await s.call();
+    EXPECT_TRUE(s.outcome);
+    EXPECT_EQ(said(s.caller), " dog.");
+    EXPECT_EQ(third.bodies.size(), 1u);
+    EXPECT_EQ(s.exchange.outcome.attempts, 3);
+  });
+}
+
+TEST(Hedging, ARefusalIsAnAnswer) {
+  run([](Scene& s) -> Task<void> {
+    Hedged h(s);
+    s.add(later({.status = 400, .body = R"({"error":{"message":"no such thing"}})"}));
+    Model& second = s.add(kSilent);
+    co_await s.call();
+    EXPECT_TRUE(s.exchange.answer && s.exchange.answer->status == 400);
+    EXPECT_EQ(second.bodies.size(), 1u);
+    EXPECT_EQ(s.exchange.outcome.attempts, 2);
+  });
+}
+
+TEST(Hedging, ACallerThatLeavesEndsBoth) {
+  run([](Scene& s) -> Task<void> {
+    Hedged h(s);
+    Model& first = s.add(kSilent);
+    Model& second = s.add(kSilent);
+    struct Leave final : io::Timer {
+      explicit Leave(io::Cancel& c) : cancel(c) {}
+      void on_timer() override { cancel.request(io::CancelReason::kClientLeft); }
+      io::Cancel& cancel;
+    } leave(s.cancel);
+    s.loop.arm(leave, milliseconds(80));
+    co_await s.call();
+    EXPECT_FALSE(s.outcome);
+    EXPECT_EQ(first.bodies.size() + second.bodies.size(), 2u);
+  });
+}
+
+// ----------------------------------------------------------------------------- signed thoughts
+
+// A conversation of Anthropic's dialect whose last answer began with a signed thought.
+void ask_with_thought(Scene& s, std::string_view signature) {
+  s.exchange.dialect = exchange::Dialect::kAnthropic;
+  s.exchange.request.body = json::PaddedBuffer(
+      R"({"model":"m","max_tokens":100,"messages":[{"role":"user","content":"2+2?"},{"role":"assistant",)"
+      R"("content":[{"type":"thinking","thinking":"hm","signature":")" +
+      std::string(signature) + R"("},{"type":"text","text":"4"}]},{"role":"user","content":"+1?"}]})");
+  const wire::Wire& caller = wire::wire_of(exchange::Dialect::kAnthropic);
+  auto read = caller.read_request(Operation::kChat, s.request_parser, s.exchange.request);
+  EXPECT_TRUE(read) << read.error().message;
+}
+
+const Script kForeign{
+    .status = 400,
+    .body =
+        R"({"type":"error","error":{"type":"invalid_request_error","message":"messages.1.content.0: Invalid `signature` in `thinking` block"}})"};
+
+Script signs(std::string_view signature) {
+  return {
+      .headers = {{"content-type", "application/json"}},
+      .body =
+          R"({"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":)"
+          R"("thinking","thinking":"h","signature":")" +
+          std::string(signature) +
+          R"("},{"type":"text","text":"5"}],"stop_reason":"end_turn","usage":{"input_tokens":9,"output_tokens":2}})"};
+}
+
+TEST(SignedThoughts, WhoFindsThemForeignIsPassedOverAndTheSignerIsRemembered) {
+  run([](Scene& s) -> Task<void> {
+    ask_with_thought(s, "unknown-so-far");
+    Model& other = s.add_anthropic(kForeign);
+    Model& signer = s.add_anthropic(signs("unknown-so-far"));
+    co_await s.call();
+    EXPECT_TRUE(s.outcome && s.exchange.answer && s.exchange.answer->status == 200);
+    EXPECT_EQ(other.bodies.size(), 1u);
+    EXPECT_EQ(signer.bodies.size(), 1u);
+    co_await s.again();
+    EXPECT_EQ(s.exchange.answer->status, 200);
+    EXPECT_EQ(other.bodies.size(), 1u);  // not asked again
+    EXPECT_EQ(signer.bodies.size(), 2u);
+  });
+}
+
+TEST(SignedThoughts, GoToNobodyElseWhenTheSignerFails) {
+  run([](Scene& s) -> Task<void> {
+    ask_with_thought(s, "ours");
+    s.pins.note("ours", "p0", "upstream-model");
+    s.add_anthropic(
+        {.status = 500, .body = R"({"type":"error","error":{"type":"api_error","message":"x"}})"});
+    Model& other = s.add_anthropic(signs("theirs"));
+    co_await s.call();
+    EXPECT_TRUE(s.outcome && s.exchange.answer && s.exchange.answer->status == 500);
+    EXPECT_TRUE(other.bodies.empty());
+  });
+}
+
+TEST(SignedThoughts, AWrongMemoryIsCorrected) {
+  run([](Scene& s) -> Task<void> {
+    ask_with_thought(s, "whose");
+    s.pins.note("whose", "p1", "upstream-model");
+    Model& signer = s.add_anthropic(signs("whose"));
+    Model& other = s.add_anthropic(kForeign);
+    co_await s.call();
+    EXPECT_TRUE(s.outcome && s.exchange.answer && s.exchange.answer->status == 200);
+    EXPECT_EQ(other.bodies.size(), 1u);
+    EXPECT_EQ(signer.bodies.size(), 1u);
+    co_await s.again();
+    EXPECT_EQ(other.bodies.size(), 1u);  // remembered as it is
+    EXPECT_EQ(signer.bodies.size(), 2u);
+  });
+}
+
+// The thoughts are of the one that broke off, whoever ended the answer.
+TEST(SignedThoughts, AreOfWhoBeganTheAnswer) {
+  run([](Scene& s) -> Task<void> {
+    Configured c(s);
+    s.exchange.dialect = exchange::Dialect::kAnthropic;
+    s.exchange.request.body = json::PaddedBuffer(
+        R"({"model":"m","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"Say it."}]})");
+    auto read = wire::wire_of(exchange::Dialect::kAnthropic)
+                    .read_request(Operation::kChat, s.request_parser, s.exchange.request);
+    EXPECT_TRUE(read) << read.error().message;
+    auto event = [](std::string_view type, std::string_view rest) {
+      return "event: " + std::string(type) + "\ndata: {\"type\":\"" + std::string(type) + "\"" +
+             std::string(rest) + "}\n\n";
+    };
+    auto start =
+        event("message_start", R"(,"message":{"id":"msg_1","type":"message","role":"assistant",)"
+                               R"("model":"x","content":[],"usage":{"input_tokens":5,"output_tokens":1}})");
+    auto text = [&](int index, std::string_view words) {
+      std::string i = std::to_string(index);
+      return event("content_block_start",
+                   R"(,"index":)" + i + R"(,"content_block":{"type":"text","text":""})") +
+             event("content_block_delta", R"(,"index":)" + i + R"(,"delta":{"type":"text_delta","text":")" +
+                                              std::string(words) + R"("})");
+    };
+    auto thought =
+        event("content_block_start",
+              R"(,"index":0,"content_block":{"type":"thinking","thinking":"","signature":""})") +
+        event("content_block_delta", R"(,"index":0,"delta":{"type":"thinking_delta","thinking":"h"})") +
+        event("content_block_delta", R"(,"index":0,"delta":{"type":"signature_delta","signature":"of-p0"})") +
+        event("content_block_stop", R"(,"index":0)");
+    s.add_anthropic(cut_after({start, thought, text(1, "The lazy ")}));
+    s.add_anthropic(
+        streams({start, text(0, "brown dog."), event("content_block_stop", R"(,"index":0)"),
+                 event("message_delta", R"(,"delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5})"),
+                 event("message_stop", "")}));
+    co_await s.call();
+    EXPECT_TRUE(s.outcome);
+    EXPECT_EQ(s.exchange.outcome.continuations, 1);
+    const exchange::Target* signer = s.pins.find("of-p0", s.exchange.route.targets);
+    EXPECT_TRUE(signer && signer->provider == "p0");
+  });
+}
+
+TEST(SignedThoughts, TheReasonIsWhyTheSignerFailedNotThatOthersAreForeign) {
+  run([](Scene& s) -> Task<void> {
+    ask_with_thought(s, "not known here");
+    s.add_anthropic(
+        {.status = 503, .body = R"({"type":"error","error":{"type":"api_error","message":"x"}})"});
+    Model& other = s.add_anthropic(kForeign);
+    co_await s.call();
+    EXPECT_EQ(other.bodies.size(), 1u);
+    EXPECT_TRUE(s.outcome && s.exchange.answer && s.exchange.answer->status == 503);
+    EXPECT_TRUE(s.exchange.outcome.error && s.exchange.outcome.error->reason == "upstream_status");
+  });
+}
+
+TEST(SignedThoughts, AreFoundAgainByWhatTheyAreAndWhoseTheyAre) {
+  ThoughtPins pins;
+  std::vector<exchange::Target> targets{{.provider = "a", .model = "m", .timeouts = {}},
+                                        {.provider = "b", .model = "m", .timeouts = {}}};
+  EXPECT_EQ(pins.find("s", targets), nullptr);
+  for (int i = 0; i < 1000; ++i)
+    pins.note("s" + std::to_string(i), i % 2 ? "a" : "b", "m");
+  int found = 0;
+  for (int i = 0; i < 1000; ++i)
+    if (const exchange::Target* target = pins.find("s" + std::to_string(i), targets)) {
+      ++found;
+      EXPECT_EQ(target->provider, i % 2 ? "a" : "b");
+    }
+  EXPECT_GT(found, 950);  // a few gave way
+  pins.note("s", "gone", "m");
+  EXPECT_EQ(pins.find("s", targets), nullptr);
 }
 
 }  // namespace

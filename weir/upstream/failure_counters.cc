@@ -14,7 +14,11 @@ FailureMetrics register_failure_metrics(telemetry::Registry& registry) {
                            {"provider", "model"}),
       registry.add_counter("weir_degraded_total",
                            "Requests answered with the configured text because every target failed.",
-                           {"model"})};
+                           {"model"}),
+      registry.add_counter("weir_hedges_total",
+                           "Requests that this target was asked as well while another was silent, by what "
+                           "came of it: won, lost, failed.",
+                           {"provider", "model", "result"})};
 }
 
 }  // namespace weir::upstream

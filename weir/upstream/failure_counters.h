@@ -13,6 +13,7 @@ struct FailureMetrics {
   telemetry::Family<telemetry::Counter> retries;        // provider, model
   telemetry::Family<telemetry::Counter> continuations;  // provider, model: of who went on
   telemetry::Family<telemetry::Counter> degraded;       // model
+  telemetry::Family<telemetry::Counter> hedges;         // provider, model: of who was asked as well; result
 };
 
 /// Registers the families. Once, before the first shard.
@@ -31,6 +32,10 @@ class FailureCounters {
   }
   void went_on(std::string_view provider, std::string_view model) {
     shard_.series(metrics_.continuations, {provider, model}).add();
+  }
+  /// `result`: "won", "lost", "failed".
+  void hedged(std::string_view provider, std::string_view model, std::string_view result) {
+    shard_.series(metrics_.hedges, {provider, model, result}).add();
   }
   void degraded(std::string_view model) { shard_.series(metrics_.degraded, {model}).add(); }
 

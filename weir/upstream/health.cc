@@ -67,6 +67,13 @@ io::Task<void> Health::check(Provider& provider, std::vector<Breaker*> breakers,
   }
 }
 
+std::vector<Health::TargetState> Health::targets() const {
+  std::vector<TargetState> states;
+  for (const auto& [key, breaker] : breakers_)
+    states.push_back({key.first, key.second, breaker.state()});
+  return states;
+}
+
 std::vector<std::string> Health::resting() const {
   std::vector<std::string> sentences;
   for (const auto& [key, breaker] : breakers_)

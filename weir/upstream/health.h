@@ -38,6 +38,12 @@ class Health {
   /// No more checks.
   void stop() { ending_.request(io::CancelReason::kShutdown); }
 
+  /// How each target that has a breaker is now, on this core.
+  struct TargetState {
+    std::string_view provider, model;
+    Breaker::State state;
+  };
+  std::vector<TargetState> targets() const;
   /// Targets that rest, one sentence each.
   std::vector<std::string> resting() const;
 

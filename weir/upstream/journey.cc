@@ -4,13 +4,13 @@
 
 namespace weir::upstream {
 
-Journey::Journey(const exchange::Route& route, const RetrySettings& settings, Health& health,
-                 RetryBudget& budget, io::Random& random)
-    : route_(route), settings_(settings), health_(health), budget_(budget), random_(random) {
-  set_out(route.targets);
+Journey::Journey(const exchange::Route& route, const exchange::Target* pinned, const RetrySettings& settings,
+                 Health& health, RetryBudget& budget, io::Random& random)
+    : route_(route), settings_(settings), health_(health), budget_(budget), random_(random), pinned_(pinned) {
+  set_out(pinned ? std::span(pinned, 1) : std::span(route.targets));
 }
 
-void Journey::set_out(const std::vector<exchange::Target>& targets) {
+void Journey::set_out(std::span<const exchange::Target> targets) {
   places_.clear();
   places_.reserve(targets.size());
   for (const exchange::Target& target : targets)
@@ -35,15 +35,40 @@ std::optional<Journey::Stop> Journey::next(MonoTime now, bool begun, bool can_go
     larger_ = true;
     set_out(route_.larger);
   }
+  // It is not the signer, or is no more: what was remembered is worth nothing.
+  if (at_ && last_ == Verdict::kUnfit && pinned_) {
+    set_out(route_.targets);
+    std::erase_if(places_, [&](const Place& place) { return place.target == pinned_; });
+    pinned_ = nullptr;
+  }
   if (auto stop = first_time(now)) return stop;
   return again(now);
 }
 
-std::optional<Journey::Stop> Journey::first_time(MonoTime now) {
+Journey::Place* Journey::admitted(MonoTime now) {
   for (Place& place : places_)
     if (place.asked == 0 &&
         (!place.breaker || places_.size() == 1 || place.breaker->admits(now, random_.next())))
-      return stop_at(place, Ask::kPlain, {});
+      return &place;
+  return nullptr;
+}
+
+std::optional<Journey::Stop> Journey::beside(MonoTime now) {
+  Place* place = admitted(now);
+  if (!place || !budget_.take(now)) return std::nullopt;
+  Place* stands_at = at_;
+  Stop stop = stop_at(*place, Ask::kPlain, {});
+  at_ = stands_at;
+  return stop;
+}
+
+void Journey::stand_at(const exchange::Target& target) {
+  for (Place& place : places_)
+    if (place.target == &target) at_ = &place;
+}
+
+std::optional<Journey::Stop> Journey::first_time(MonoTime now) {
+  if (Place* place = admitted(now)) return stop_at(*place, Ask::kPlain, {});
   // None that is admitted is left: better one that rests than none.
   for (Place& place : places_)
     if (place.asked == 0) return stop_at(place, Ask::kPlain, {});
@@ -70,14 +95,13 @@ std::optional<Journey::Stop> Journey::again(MonoTime now) {
 std::optional<Journey::Stop> Journey::go_on() {
   if (!going_on_) {
     going_on_ = true;
-    // Who broke off comes last, unless it was silent.
+    // Who broke off comes last; who was silent does not come.
     auto broke_off = places_.begin() + (at_ - places_.data());
     std::rotate(broke_off, broke_off + 1, places_.end());
     for (Place& place : places_) {
       place.ask = place.target->prefill ? Ask::kPrefill : Ask::kGoOn;
-      place.out = false;
+      place.out = place.silent;
     }
-    if (last_ == Verdict::kSilent) places_.back().out = true;
     at_ = nullptr;
   } else if (at_ && (last_ == Verdict::kRefused || last_ == Verdict::kUnfit) && at_->ask != Ask::kAnew) {
     // It takes no such request: in the next way, if there is one.
@@ -97,6 +121,7 @@ void Journey::note(Verdict verdict, Duration retry_after) {
   at_->wait = retry_after;
   // A busy one that names no time is left alone: callers ask again by themselves, and that would multiply.
   at_->may_again = verdict == Verdict::kFault || (verdict == Verdict::kBusy && retry_after > Duration{});
+  at_->silent = at_->silent || verdict == Verdict::kSilent;
   at_->out =
       at_->out || verdict == Verdict::kSilent || verdict == Verdict::kUnfit || verdict == Verdict::kFull;
 }

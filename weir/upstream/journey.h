@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "weir/base/clock.h"
@@ -40,12 +41,17 @@ class Journey {
     bool again = false;  // it was asked for this request
   };
 
-  Journey(const exchange::Route& route, const RetrySettings& settings, Health& health, RetryBudget& budget,
-          io::Random& random);
+  /// `pinned`: the only target that may be asked, unless it has no use for the request; nullptr: all.
+  Journey(const exchange::Route& route, const exchange::Target* pinned, const RetrySettings& settings,
+          Health& health, RetryBudget& budget, io::Random& random);
 
   /// Where to go now; nothing: nowhere, the last outcome stands. `begun`: the caller has the beginning of an
   /// answer; `can_go_on`: and another may go on with it.
   std::optional<Stop> next(MonoTime now, bool begun, bool can_go_on);
+  /// Another target that may be asked now, beside the one that is: one that was not asked and does not rest.
+  std::optional<Stop> beside(MonoTime now);
+  /// What is noted next is of this stop, which beside() or next() gave.
+  void stand_at(const exchange::Target& target);
   /// What became of the last stop.
   void note(Verdict verdict, Duration retry_after);
 
@@ -56,10 +62,12 @@ class Journey {
     int asked = 0;
     bool may_again = false;  // asked again, it may do better
     bool out = false;        // not to be asked any more
+    bool silent = false;     // not even to go on
     Duration wait{};         // that it asked for
     Ask ask = Ask::kPlain;   // how it is asked next, to go on
   };
-  void set_out(const std::vector<exchange::Target>& targets);
+  void set_out(std::span<const exchange::Target> targets);
+  Place* admitted(MonoTime now);
   std::optional<Stop> first_time(MonoTime now);
   std::optional<Stop> again(MonoTime now);
   std::optional<Stop> go_on();
@@ -74,6 +82,7 @@ class Journey {
   Place* at_ = nullptr;
   Ask asked_ = Ask::kPlain;  // of the last stop
   Verdict last_ = Verdict::kGood;
+  const exchange::Target* pinned_;
   bool larger_ = false;
   bool going_on_ = false;
   int retries_ = 0;

@@ -48,6 +48,24 @@ void add_prefill_flags(std::string& body) {
   body += R"(,"continue_final_message":true,"add_generation_prompt":false})";
 }
 
+// How many tokens the request has, as far as weir can say.
+Result<void> estimate(ModelCall& model) {
+  TRY(chat::Request asked, model.caller.read_chat(Operation::kCountTokens, model.exchange.request));
+  chat::Answer counted;
+  counted.usage.input_tokens = estimated_tokens(asked);
+  model.exchange.lossy.clear();
+  model.exchange.answer = exchange::Answer{200,
+                                           "application/json",
+                                           {{"x-weir-estimate", "input_tokens"}},
+                                           model.caller.write_answer(model.context, counted)};
+  return {};
+}
+
+// A server that has no such API, though its kind does: an older one.
+bool cannot_count(const exchange::Exchange& exchange, int status) {
+  return exchange.operation == Operation::kCountTokens && (status == 404 || status == 405 || status == 501);
+}
+
 // The caller's request in the model server's dialect. Errors: kInvalidRequest, what that dialect can not
 // serve.
 Result<void> translate(ModelCall& model, Outgoing& out) {
@@ -60,12 +78,11 @@ Result<void> translate(ModelCall& model, Outgoing& out) {
   }
   switch (exchange.operation) {
     case Operation::kCountTokens: {
+      if (!model.counts_tokens) return estimate(model);
       TRY(chat::Request asked, model.caller.read_chat(Operation::kCountTokens, request));
-      exchange.answer = exchange::Answer{200,
-                                         "application/json",
-                                         {{"x-weir-estimate", "input_tokens"}},
-                                         fmt::format(R"({{"input_tokens":{}}})", estimated_tokens(asked))};
-      return {};
+      out.body = model.wire.write_count(asked, model.target.model, losses);
+      out.path = model.wire.path(Operation::kCountTokens, model.target.model, false);
+      break;
     }
     case Operation::kEmbedding: {
       TRY(wire::EmbeddingRequest asked, model.caller.read_embedding(request));
@@ -80,6 +97,7 @@ Result<void> translate(ModelCall& model, Outgoing& out) {
     default: {
       TRY(chat::Request asked, model.caller.read_chat(exchange.operation, request));
       if (asked.logprobs.value_or(false)) losses.add("logprobs");  // the answer could not carry them back
+      if (asked.top_logprobs.value_or(0) > 0) losses.add("top_logprobs");
       asked.logprobs.reset();
       asked.top_logprobs.reset();
       model.choices = asked.answers.value_or(1);
@@ -123,8 +141,8 @@ io::Task<Result<void>> call_model(Endpoint& endpoint, const wire::Wire& wire, js
   const exchange::Target& target = attempt.target;
   exchange.outcome.endpoint = endpoint.address();
   ModelCall model{
-      exchange, target, attempt.ask, attempt.delivery, attempt.call, wire, attempt.delivery.caller(), parser,
-      {},       1};
+      exchange, target, attempt.ask, attempt.delivery,        attempt.call, wire, attempt.delivery.caller(),
+      parser,   {},     1,           endpoint.counts_tokens()};
   http::ClientCall call(endpoint.pool());
   {
     Outgoing out(exchange.request.document.bytes);
@@ -137,9 +155,7 @@ io::Task<Result<void>> call_model(Endpoint& endpoint, const wire::Wire& wire, js
     std::string head = endpoint.post_head(endpoint.path_of(out.path, target.model), exchange.headers, wire,
                                           !model.translated(), exchange.client(), exchange.id, body_bytes);
     pieces.insert(pieces.begin(), head);
-    // A whole answer has its head only when the model is done: until then the total limit is the one that
-    // counts.
-    Duration headers = exchange.request.stream ? target.timeouts.headers : target.timeouts.total;
+    Duration headers = exchange.request.stream ? target.timeouts.headers : target.timeouts.answer_or_total();
     auto sent =
         co_await call.send("POST", pieces, {target.timeouts.queue, target.timeouts.connect, headers}, cancel);
     exchange.timeline.connected = call.connected_at();
@@ -148,6 +164,7 @@ io::Task<Result<void>> call_model(Endpoint& endpoint, const wire::Wire& wire, js
   exchange.timeline.first_byte = exchange.loop.now();
 
   const http::ResponseHead& response = call.head();
+  if (model.translated() && cannot_count(exchange, response.status)) co_return estimate(model);
   if (exchange.request.stream && response.status >= 200 && response.status < 300 && is_stream(wire, response))
     co_return co_await relay_stream(call, model, cancel);
   co_return co_await take_whole(call, model, cancel);

@@ -26,6 +26,7 @@ struct ModelCall {
   json::Parser& parser;      // used by nobody else while the call runs (one a core, and parsing never awaits)
   wire::AnswerContext context;  // of what is written in the caller's dialect
   int64_t choices = 1;          // answers asked for
+  bool counts_tokens = false;   // the server, when asked
 
   bool translated() const { return &wire != &caller; }
 };

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "weir/http/http_date.h"
 #include "weir/upstream/testing.h"
 
 namespace weir::upstream {
@@ -81,10 +82,12 @@ TEST(OpenAiCall, OnlyListedHeadersGoUp) {
                                 {"Connection", "x"},
                                 {"OpenAI-Beta", "b"}};
     s.exchange.headers = headers;
+    s.exchange.principal = exchange::Principal::with_key("k");
     co_await s.call();
     const std::string& up = model.heads[0];
     EXPECT_THAT(up, HasSubstr("traceparent: 00-1-2-01\n"));
-    EXPECT_THAT(up, HasSubstr("idempotency-key: weir-" + sha256_hex(std::string_view("key \0k1", 7)) + "\n"));
+    EXPECT_THAT(up,
+                HasSubstr("idempotency-key: weir-" + sha256_hex(std::string_view("key k\0k1", 8)) + "\n"));
     EXPECT_THAT(up, HasSubstr("openai-beta: b\n"));
     for (std::string_view never : {"caller-secret", "Cookie", "1.2.3.4", "org\n", "Connection"})
       EXPECT_THAT(up, Not(HasSubstr(never)));
@@ -108,6 +111,19 @@ TEST(OpenAiCall, TheModelServersOwnErrorPasses) {
     EXPECT_TRUE(s.exchange.outcome.error && s.exchange.outcome.error->reason == "upstream_status");
     EXPECT_EQ(second.paths.size(), 0u);  // the request is wrong wherever it goes
     EXPECT_EQ(s.caller.begun, 0);
+  });
+}
+
+TEST(OpenAiCall, ARetryAfterMayBeADate) {
+  run([](Scene& s) -> Task<void> {
+    s.ask_whole();
+    std::string in_an_hour = http::http_date(s.loop.wall_now().unix_s() + 3600);
+    s.add({.status = 503, .headers = {{"retry-after", in_an_hour}}, .body = "busy"});
+    co_await s.call();
+    EXPECT_FALSE(s.outcome);
+    if (s.outcome) co_return;
+    EXPECT_GT(s.outcome.error().retry_after_s, 3500);
+    EXPECT_LE(s.outcome.error().retry_after_s, 3600);
   });
 }
 
@@ -447,7 +463,7 @@ TEST(OpenAiCall, ACallerThatCannotBeWrittenToEndsTheCall) {
 TEST(Dispatcher, ARouteWithoutAProviderIsOurDefect) {
   run([](Scene& s) -> Task<void> {
     s.ask_whole();
-    Dispatcher none(s.loop, {}, s.settings, s.counters);
+    Dispatcher none(s.loop, {}, s.settings, s.counters, s.pins);
     auto outcome = co_await none.call(s.exchange, s.caller);
     EXPECT_FALSE(outcome);
     s.exchange.route.targets = {{"gone", "m", {}}};

@@ -9,6 +9,19 @@ namespace weir::upstream {
 namespace chat = exchange::chat;
 using chat::Step;
 
+namespace {
+
+// Is an error event of the shape that its dialect's clients know? Some servers have one of their own, which a
+// client would take for a piece of the answer.
+bool is_of_its_dialect(std::string_view data, exchange::Dialect dialect) {
+  if (dialect == exchange::Dialect::kResponses) return true;  // known by its type
+  auto error = json::find_in(data, "error");
+  json::Type wanted = dialect == exchange::Dialect::kOllama ? json::Type::kString : json::Type::kObject;
+  return error && error->type == wanted;
+}
+
+}  // namespace
+
 Relay::Relay(ModelCall& model, const http::ResponseHead& head)
     : model_(model),
       exchange_(model.exchange),
@@ -105,6 +118,10 @@ Result<void> Relay::relay(const wire::StreamFrame& frame) {
   if (facts.error) {
     Error e = upstream_error("upstream_error_event", "sent an error event", true);
     e.safe = "The model server failed: " + model_.wire.event_error_text(frame);
+    if (is_of_its_dialect(frame.data, model_.wire.dialect())) {
+      bool is_body = model_.wire.dialect() != exchange::Dialect::kResponses;
+      delivery_.error_event = {std::string(frame.raw), std::string(is_body ? frame.data : "")};
+    }
     return Unexpected(std::move(e));
   }
   if (observer_) observe(frame);

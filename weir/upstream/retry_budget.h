@@ -12,7 +12,7 @@ namespace weir::upstream {
 
 class RetryBudget {
  public:
-  static constexpr int64_t kFloorPerSecond = 3;
+  static constexpr int64_t kFloorPerSecond = 2;
   static constexpr int64_t kTokensMax = 100;
 
   explicit RetryBudget(int64_t percent) : percent_(percent) {}

@@ -53,11 +53,14 @@ struct Script {
   bool end = true;                  // of the stream: properly; else as `hang` says
   bool hang = false;                // then wait for the caller to leave; else cut
   bool silent = false;              // not even a head
+  Duration after{};                 // before its head
 };
 
 struct Model {
-  Model(io::Loop& loop, Script s)
-      : script(std::move(s)), server(loop, [this](Request& q, ResponseWriter& r) { return play(q, r); }) {}
+  Model(io::Loop& l, Script s)
+      : loop(l),
+        script(std::move(s)),
+        server(l, [this](Request& q, ResponseWriter& r) { return play(q, r); }) {}
 
   Task<void> play(Request& request, ResponseWriter& response) {
     paths.emplace_back(request.head.path);
@@ -68,6 +71,7 @@ struct Model {
     if (body) bodies.emplace_back(body->view());
     const Script now = bodies.size() == 1 && first ? *first : script;
     if (now.silent) co_return co_await gone(request);
+    if (now.after > Duration{}) co_await io::sleep(loop, now.after, request.cancel);
     std::vector<Header> headers;
     for (const auto& [name, value] : now.headers)
       headers.push_back({name, value});
@@ -86,6 +90,7 @@ struct Model {
     co_await never.wait(request.cancel);
   }
 
+  io::Loop& loop;
   Script script;
   std::optional<Script> first;  // of the first request only
   TestServer server;
@@ -106,6 +111,7 @@ class Caller final : public exchange::AnswerStream {
     all += event.raw;
     data.emplace_back(event.data);
   }
+  void error_event(std::string_view raw) override { theirs = raw; }
   Task<bool> flush() override {
     flushed = all.size();
     changed.notify();
@@ -117,6 +123,7 @@ class Caller final : public exchange::AnswerStream {
   OwnedHeaders headers;
   std::string all;
   std::vector<std::string> data;
+  std::string theirs;  // with which a stream that ends badly is to end
   size_t flushed = 0;
   bool gone = false;
   io::Event changed;
@@ -176,7 +183,7 @@ struct Scene {
       list.push_back({names[i], "upstream-model", timeouts_[i], prefill});
     }
     exchange.route.settings = route_model;
-    dispatcher.emplace(loop, std::move(providers), settings, counters);
+    dispatcher.emplace(loop, std::move(providers), settings, counters, pins);
     outcome = co_await dispatcher->call(exchange, caller);
   }
   /// The same request once more.
@@ -208,6 +215,7 @@ struct Scene {
   const ModelSettings* route_model = nullptr;  // what its model says
   telemetry::Registry registry;
   FailureCounters counters{registry, register_failure_metrics(registry)};
+  ThoughtPins pins;
   std::optional<Dispatcher> dispatcher;
   Result<void> outcome;
 };

@@ -24,6 +24,8 @@ class Transcript final : public exchange::chat::Sink {
   const std::string& text() const { return text_; }
   /// Pieces in which text and thoughts came: about as many tokens.
   int64_t pieces() const { return pieces_; }
+  /// The steps so far, put together.
+  const exchange::chat::Answer& said() const { return said_.answer; }
   bool inside(exchange::chat::PartKind part) const { return open_ && part_ == part; }
   bool open() const { return open_; }
   /// As the caller was told: the answer's id, and the model.

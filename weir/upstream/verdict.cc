@@ -16,7 +16,8 @@ Verdict verdict_of(const Result<void>& outcome, const exchange::Exchange& exchan
   if (exchange.pass && !error->retryable) return Verdict::kRefused;
   std::string_view reason = error->reason;
   if (reason == "context_length_exceeded") return Verdict::kTooLong;
-  if (reason == "unsupported_operation" || reason == "upstream_redirect") return Verdict::kUnfit;
+  if (reason == "unsupported_operation" || reason == "upstream_redirect" || reason == kForeignThoughts)
+    return Verdict::kUnfit;
   if (reason == "queue_full" || reason == "queue_timeout" || reason == "model_loading") return Verdict::kFull;
   if (reason == "total_timeout") return Verdict::kOver;
   if (error->code == ErrorCode::kUpstreamTimeout) return Verdict::kSilent;

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "weir/http/http_date.h"
 #include "weir/upstream/relay.h"
 #include "weir/upstream/upstream_error.h"
+#include "weir/upstream/verdict.h"
 
 namespace weir::upstream {
 namespace {
@@ -15,12 +17,16 @@ namespace chat = exchange::chat;
 
 constexpr size_t kWholeAnswerBytesMax = 64 << 20;
 
-// Retry-After in seconds; 0: none, or a date, which is not worth a calendar here.
-int retry_after_of(const http::ResponseHead& head) {
+// Retry-After, seconds or a date, in seconds from now; 0: none.
+int retry_after_of(const http::ResponseHead& head, WallTime now) {
   const Header* h = find_header(head.headers, "retry-after");
-  int s = 0;
-  if (h) std::from_chars(h->value.data(), h->value.data() + h->value.size(), s);
-  return std::clamp(s, 0, 86'400);
+  if (!h) return 0;
+  int64_t s = 0;
+  if (auto date = http::parse_http_date(h->value))
+    s = *date - now.unix_s();
+  else
+    std::from_chars(h->value.data(), h->value.data() + h->value.size(), s);
+  return static_cast<int>(std::clamp<int64_t>(s, 0, 86'400));
 }
 
 // Is it the length of the request that was refused? By OpenAI's code, and by what others say in words:
@@ -36,6 +42,14 @@ bool is_too_long(int status, const json::Document& document, std::string_view wo
       "prompt is too long",      "maximum context length", "exceeds the available context size",
       "context length exceeded", "input length exceeds",   "exceeds the maximum number of tokens"};
   return std::ranges::any_of(kWords, [&](std::string_view w) { return words.contains(w); });
+}
+
+// Does it refuse thoughts because it has not signed them? In words, as Anthropic, OpenAI and Gemini do.
+bool finds_thoughts_foreign(int status, std::string_view words) {
+  if (status != 400) return false;
+  return (words.contains("signature") && words.contains("thinking")) ||
+         words.contains("hought signature is not valid") ||
+         (words.contains("ncrypted content") && words.contains("could not be verified"));
 }
 
 ErrorCode code_of(int status) {
@@ -76,12 +90,14 @@ Result<void> take_refusal(ModelCall& model, const http::ResponseHead& head, std:
     if (model.translated()) {
       Error e = make_error(code_of(status), words);
       if (too_long) e.reason = "context_length_exceeded";
-      answer.status = http_status(e.code);
+      answer.status = status == 500 ? 500 : http_status(e.code);  // as where nothing is translated
       answer.body = model.caller.error_body(e);
     }
-    Error refusal = upstream_error(too_long ? "context_length_exceeded" : "upstream_status",
-                                   fmt::format("answered status {}", status), of_itself);
-    refusal.retry_after_s = retry_after_of(head);
+    std::string_view reason = too_long                                ? "context_length_exceeded"
+                              : finds_thoughts_foreign(status, words) ? kForeignThoughts
+                                                                      : "upstream_status";
+    Error refusal = upstream_error(reason, fmt::format("answered status {}", status), of_itself);
+    refusal.retry_after_s = retry_after_of(head, exchange.loop.wall_now());
     exchange.outcome.error = std::move(refusal);
     exchange.answer = std::move(answer);
     return {};
@@ -92,7 +108,8 @@ Result<void> take_refusal(ModelCall& model, const http::ResponseHead& head, std:
   if (status < 400) e.reason = "upstream_redirect";  // never followed, and the same each time
   if (status == 429) e.code = ErrorCode::kRateLimited;
   if (status == 503 || status == 529) e.code = ErrorCode::kUnavailable;
-  if (status == 429 || status == 503 || status == 529) e.retry_after_s = retry_after_of(head);
+  if (status == 429 || status == 503 || status == 529)
+    e.retry_after_s = retry_after_of(head, exchange.loop.wall_now());
   return Unexpected(std::move(e));
 }
 
@@ -112,6 +129,13 @@ Result<void> translate(ModelCall& model, const http::ResponseHead& head, const j
     if (!vectors) return Unexpected(malformed(head, vectors.error()));
     exchange.usage.merge(vectors->usage);
     answer.body = model.caller.write_embedding(model.context, exchange.request, *vectors);
+  } else if (exchange.operation == exchange::Operation::kCountTokens) {
+    chat::Answer counted;  // nothing was generated: it is no usage of the exchange
+    counted.usage.input_tokens = model.wire.read_count(document);
+    if (!counted.usage.input_tokens)
+      return Unexpected(
+          malformed(head, internal_error(ErrorCode::kUpstream, "it names no number of tokens")));
+    answer.body = model.caller.write_answer(model.context, counted);
   } else {
     chat::Collector collected;
     if (auto read = model.wire.read_answer(document, collected); !read)

@@ -57,6 +57,13 @@ class Fields {
   json::Members members_;
 };
 
+/// A text document for who has texts only: its name goes above it.
+inline std::string titled(std::string_view name, std::string_view text) {
+  std::string out(name);
+  if (!out.empty()) out += '\n';
+  return out.append(text);
+}
+
 /// "data:image/png;base64,AAAA" taken apart; false: no base64 data URL.
 inline bool split_data_url(std::string_view url, std::string& media_type, std::string& data) {
   if (!url.starts_with("data:")) return false;

@@ -142,6 +142,11 @@ class Wire {
   /// Empty: this dialect has no embeddings.
   virtual std::string write_embedding_request(const EmbeddingRequest& request, std::string_view model,
                                               chat::Losses& losses) const = 0;
+  /// A request to path(Operation::kCountTokens), which its servers may have, and the number they answer with.
+  virtual std::string write_count(const chat::Request&, std::string_view /*model*/, chat::Losses&) const {
+    return {};
+  }
+  virtual std::optional<int64_t> read_count(const json::Document&) const { return std::nullopt; }
   virtual std::unique_ptr<StreamReader> stream_reader() const = 0;
   /// Steps of a whole answer (checked JSON). Errors as StreamReader::read.
   virtual Result<void> read_answer(const json::Document& answer, chat::Sink& sink) const = 0;

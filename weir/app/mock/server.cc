@@ -16,6 +16,7 @@ namespace {
 using exchange::Dialect;
 
 constexpr size_t kSeenMax = 16;
+constexpr size_t kInvoiceLinesMax = 2'000'000;
 constexpr size_t kSeenBodyBytesMax = 256 << 10;
 constexpr Duration kForEver = seconds(3600);
 
@@ -50,10 +51,19 @@ std::string malformed_frame(const wire::Wire& wire) {
   return fmt::format("{}data: {{this is not json\n\n", event);
 }
 
+bool goes_on(const exchange::chat::Request& asked) {
+  const auto& messages = asked.messages;
+  auto is_assistants = [&](size_t from_the_end) {
+    return messages.size() >= from_the_end &&
+           messages[messages.size() - from_the_end].role == exchange::chat::Role::kAssistant;
+  };
+  return is_assistants(1) || is_assistants(2);
+}
+
 Error stream_error(const Script& script, Dialect dialect) {
   bool overloaded = dialect == Dialect::kAnthropic;  // what its servers say in a stream most of the time
   return make_error(overloaded ? ErrorCode::kUnavailable : ErrorCode::kInternal,
-                    script.message.empty() ? "mock overload" : script.message);
+                    script.message.empty() ? "mock overload" : script.message, {}, "mock_overload");
 }
 
 // OpenAI only: several servers give the usage on the frame with the finish_reason, asked or not.
@@ -99,6 +109,20 @@ class MockServer::Outgoing {
   http::ResponseWriter& response_;
 };
 
+void MockServer::use(InvoiceLine& line, const exchange::Usage& usage) {
+  line.input_tokens = usage.input_tokens.value_or(0);
+  line.cached_tokens = usage.cached_input_tokens.value_or(0);
+  line.output_tokens = usage.output_tokens.value_or(0);
+}
+
+std::string MockServer::invoice() const {
+  std::string text;
+  for (const InvoiceLine& line : invoice_)
+    fmt::format_to(std::back_inserter(text), "{},{},{},{},{},{}\n", line.id, line.model,
+                   line.whole ? "whole" : "cut", line.input_tokens, line.cached_tokens, line.output_tokens);
+  return text;
+}
+
 io::Task<bool> MockServer::pause(Duration after, io::Cancel& cancel) {
   if (after.count() <= 0) co_return !cancel.requested();
   co_return co_await io::sleep(loop_, after, cancel);
@@ -143,7 +167,8 @@ io::Task<void> MockServer::answer(http::Request& request, http::ResponseWriter& 
   }
   auto read = call.read(*std::move(bytes), parser_, {default_, next});
   const Header* id = find_header(request.head.headers, "x-weir-request-id");
-  if (watcher_) watcher_->on_call(read ? call.script.tag : -1, id ? id->value : std::string_view());
+  InvoiceLine line{.id = std::string(id ? id->value : std::string_view())};
+  if (watcher_) watcher_->on_call(read ? call.script.tag : -1, line.id, read && goes_on(call.asked));
   if (!read) {
     co_await send(response, http_status(read.error().code), call.wire.error_body(read.error()));
     co_return;
@@ -161,13 +186,17 @@ io::Task<void> MockServer::answer(http::Request& request, http::ResponseWriter& 
     std::string body = call.wire.error_body(refusal->error);
     co_await response.send(refusal->status, headers, body);
   } else if (call.stream && call.is_chat() && script.fault != "html") {
-    co_await stream(call, request, response);
+    co_await stream(call, request, response, line);
   } else {
-    co_await whole(call, request, response);
+    co_await whole(call, request, response, line);
   }
+  if (line.model.empty() || watcher_ || invoice_.size() == kInvoiceLinesMax) co_return;
+  line.whole = line.whole && !request.cancel.requested();
+  invoice_.push_back(std::move(line));
 }
 
-io::Task<void> MockServer::stream(MockCall& call, http::Request& request, http::ResponseWriter& response) {
+io::Task<void> MockServer::stream(MockCall& call, http::Request& request, http::ResponseWriter& response,
+                                  InvoiceLine& line) {
   const Script& script = call.script;
   const wire::Wire& wire = call.wire;
   std::vector<Header> headers = headers_of(script, call.route.dialect, wire.stream_content_type());
@@ -185,6 +214,8 @@ io::Task<void> MockServer::stream(MockCall& call, http::Request& request, http::
   Speech speech(script, call.asked, call.route.dialect, true);
   std::unique_ptr<wire::StreamWriter> writer = wire.stream_writer(call.context);
   Outgoing out(*this, script, request, response);
+  line.model = call.context.model;
+  line.input_tokens = speech.usage().input_tokens.value_or(0);
   for (int64_t i = 0; speech.more(); ++i) {
     if (i == script.after && !script.fault.empty()) {
       if (script.fault == "cut") co_return;  // the handler ends without end(): the connection is cut
@@ -201,6 +232,7 @@ io::Task<void> MockServer::stream(MockCall& call, http::Request& request, http::
     writer->elapsed_ns = (loop_.now() - begun).count();
     writer->out.clear();
     speech.next(*writer);
+    line.output_tokens = i + 1;
     if (watcher_ && script.tag >= 0) watcher_->on_words(script.tag, i + 1);
     if (!co_await out.write(writer->out)) co_return;
     if (!co_await pause(milliseconds(script.frame_delay_ms), request.cancel)) co_return;
@@ -213,11 +245,14 @@ io::Task<void> MockServer::stream(MockCall& call, http::Request& request, http::
       put_usage_on_finish(writer->out, speech.usage());
     writer->take({.kind = exchange::chat::Step::Kind::kEnd});
     if (script.fault == "no_done" || !script.done) drop_terminator(writer->out, wire);
+    line.whole = script.usage != "none";
+    use(line, speech.usage());
   }
   co_await out.end(writer->out);
 }
 
-io::Task<void> MockServer::whole(MockCall& call, http::Request& request, http::ResponseWriter& response) {
+io::Task<void> MockServer::whole(MockCall& call, http::Request& request, http::ResponseWriter& response,
+                                 InvoiceLine& line) {
   const Script& script = call.script;
   std::vector<Header> headers = headers_of(script, call.route.dialect, "application/json");
   std::string filler(4096, 'f');
@@ -233,6 +268,9 @@ io::Task<void> MockServer::whole(MockCall& call, http::Request& request, http::R
     speech.finish(answer);
     answer.take({.kind = exchange::chat::Step::Kind::kEnd});
     call.body = call.wire.write_answer(call.context, answer.answer);
+    line.model = call.context.model;
+    line.whole = script.fault.empty() && script.usage != "none";
+    use(line, speech.usage());
   }
   std::string_view body = call.body;
   if (script.fault == "malformed") body = "{this is not json";
@@ -369,6 +407,7 @@ Result<void> MockServer::take_plan(std::string_view verb, std::string_view body)
     get_.clear();
     next_.clear();
     seen_.clear();
+    invoice_.clear();
     return {};
   }
   if (verb == "plan") return set_plan(body);
@@ -386,9 +425,12 @@ Result<void> MockServer::take_plan(std::string_view verb, std::string_view body)
 io::Task<void> MockServer::administer(http::Request& request, http::ResponseWriter& response) {
   std::string_view verb = request.head.path.substr(std::string_view("/mock/").size());
   if (request.head.method == "GET") {
-    if (verb == "requests")
+    if (verb == "requests") {
       co_await send(response, 200, seen_body());
-    else
+    } else if (verb == "invoice") {
+      std::array<Header, 1> headers{Header{"content-type", "text/csv"}};
+      co_await response.send(200, headers, invoice());
+    } else
       co_await send(response, 200,
                     fmt::format(R"({{"requests":{},"open":{},"left":{}}})", requests_, open_, left_));
     co_return;

@@ -14,11 +14,14 @@
 // mocks behind one gateway the first can fail while the second does not.
 //
 // GET /mock/stats: {"requests","open","left"}: requests seen, being answered, and whose client left before
-// the end. GET /mock/requests: the last ones as they came.
+// the end. GET /mock/requests: the last ones as they came. GET /mock/invoice: what was used, a line each:
+// x-weir-request-id, model, "whole" or "cut" (its end was not handed over), input, cached and output tokens;
+// what was said of one that was cut. Errors cost nothing and have no line.
 #pragma once
 
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "weir/app/mock/call.h"
 #include "weir/http/server.h"
@@ -29,8 +32,9 @@ namespace weir::app {
 /// comes.
 class MockWatcher {
  public:
-  /// `request_id`: the caller's X-Weir-Request-Id.
-  virtual void on_call(int64_t tag, std::string_view request_id) = 0;
+  /// `request_id`: the caller's X-Weir-Request-Id. `goes_on`: it is shown an answer that was begun, as the
+  /// last message or in front of the user's last.
+  virtual void on_call(int64_t tag, std::string_view request_id, bool goes_on) = 0;
   /// So many words were handed to the connection.
   virtual void on_words(int64_t tag, int64_t words) = 0;
   virtual void on_call_end(int64_t tag, io::CancelReason reason) = 0;
@@ -55,11 +59,20 @@ class MockServer final : public http::Handler {
   struct Seen {
     std::string method, path, body;
   };
+  struct InvoiceLine {
+    std::string id, model;
+    bool whole = false;
+    int64_t input_tokens = 0, cached_tokens = 0, output_tokens = 0;
+  };
   io::Task<void> answer(http::Request& request, http::ResponseWriter& response, int64_t& tag);
   io::Task<void> administer(http::Request& request, http::ResponseWriter& response);
   io::Task<void> list(http::Request& request, http::ResponseWriter& response);
-  io::Task<void> stream(MockCall& call, http::Request& request, http::ResponseWriter& response);
-  io::Task<void> whole(MockCall& call, http::Request& request, http::ResponseWriter& response);
+  io::Task<void> stream(MockCall& call, http::Request& request, http::ResponseWriter& response,
+                        InvoiceLine& line);
+  io::Task<void> whole(MockCall& call, http::Request& request, http::ResponseWriter& response,
+                       InvoiceLine& line);
+  static void use(InvoiceLine& line, const exchange::Usage& usage);
+  std::string invoice() const;
   io::Task<void> send(http::ResponseWriter& response, int status, std::string_view body);
   io::Task<bool> pause(Duration after, io::Cancel& cancel);
   Result<void> take_plan(std::string_view verb, std::string_view body);
@@ -73,6 +86,7 @@ class MockServer final : public http::Handler {
   std::string default_, get_;
   std::deque<std::string> next_;
   std::deque<Seen> seen_;
+  std::vector<InvoiceLine> invoice_;
   uint64_t requests_ = 0;
   uint64_t open_ = 0;
   uint64_t left_ = 0;

@@ -22,7 +22,7 @@ Ask::Natural Ask::natural() const {
   auto fails = [](std::vector<std::string_view> reasons) {
     return Natural{false, false, std::move(reasons)};
   };
-  if (key != kKey && key != kNarrowKey) return fails({"invalid_api_key"});
+  if (key != kKey && key != kNarrowKey && !account) return fails({"invalid_api_key"});
   if (model == "absent" || (key == kNarrowKey && model != "last")) return fails({"model_not_found"});
   bool head_first = after > 0 || first_word_delay_ms > 0;  // the head goes out before the fault
   if (fault == "hang" && !stream) return fails({"total_timeout", "headers_timeout"});
@@ -41,7 +41,7 @@ Ask::Natural Ask::natural() const {
     return fails({head_first ? "first_token_timeout" : "headers_timeout", "total_timeout"});
   if (fault == "cut") return fails({head_first ? "stream_cut" : "closed_before_answer"});
   if (fault == "malformed") return fails({"malformed_response"});
-  if (fault == "error_event") return fails({"upstream_error_event"});
+  if (fault == "error_event") return fails({"mock_overload"});  // relayed as it came
   return {};
 }
 
@@ -85,7 +85,7 @@ std::string Ask::summary() const {
                                  kKinds[static_cast<size_t>(kind)], words);
   if (word_bytes > 0) text += fmt::format(" of {} bytes", word_bytes);
   text += " from " + model;
-  if (key != kKey) text += ", with another key";
+  if (key != kKey) text += account ? ", with a key of the accounts" : ", with another key";
   if (status != 200) text += fmt::format("; the model server says {}", status);
   if (!fault.empty()) text += fmt::format("; the model server's fault: {} after {}", fault, after);
   return text;

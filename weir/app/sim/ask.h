@@ -21,6 +21,7 @@ struct Ask {
   bool chunked = false;  // the request's body
   std::string model = "chat";
   std::string key{kKey};
+  bool account = false;  // the key is one of the accounts
   int64_t words = 4;
   int64_t word_bytes = 0;
   int64_t delay_ms = 0, first_word_delay_ms = 0, word_delay_ms = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 #include <tuple>
@@ -10,6 +11,7 @@
 #include "weir/pipeline/record/ring_file.h"
 #include "weir/store/sqlite/event_table.h"
 #include "weir/store/sqlite/sqlite_event_store.h"
+#include "weir/store/sqlite/sqlite_ledger.h"
 
 namespace weir::app::sim {
 
@@ -29,15 +31,24 @@ Result<std::vector<Record>> read_records(size_t replica, int loops, io::Disk& di
   TRY(auto db, store::sqlite::open_events_for_reading(std::move(options)));
   TRY_VOID(store::sqlite::add_event_table(*db));
   TRY(Statement rows, db->prepare("SELECT ring, sequence, request_id, model_asked, outcome, status, "
-                                  "coalesce(output_tokens, -1), first_byte_us IS NOT NULL FROM events"));
+                                  "coalesce(output_tokens, -1), first_byte_us IS NOT NULL, "
+                                  "iif(class = 'usage', coalesce(input_tokens, 0) + coalesce(output_tokens, "
+                                  "0), 0) FROM events"));
   std::vector<Record> records;
   for (;;) {
     TRY(bool row, rows.step());
     if (!row) return records;
     records.push_back({replica, std::string(rows.text(0)), rows.integer(1), std::string(rows.text(2)),
                        std::string(rows.text(3)), std::string(rows.text(4)), rows.integer(5), rows.integer(6),
-                       rows.integer(7) != 0});
+                       rows.integer(8), rows.integer(7) != 0});
   }
+}
+
+Result<int64_t> ledger_tokens(io::Disk& disk) {
+  store::sqlite::SqliteLedger ledger(
+      {.path = std::string(kDataDirectory) + "/events.db", .vfs = disk.sqlite_vfs()});
+  TRY(auto sums, ledger.usage({.to_s = std::numeric_limits<int64_t>::max()}));
+  return sums.front().input_tokens + sums.front().output_tokens;
 }
 
 namespace {
@@ -104,7 +115,7 @@ class Audit {
       return false;
     Duration bound = usage ? plan_.sync_bound() : Duration(seconds(10));
     return std::ranges::any_of(deaths(c), [&](const auto& d) {
-      return d.power_cut && d.at >= c.opened && (disk_fails || d.at <= c.ended + bound);
+      return d.power_cut && d.at >= c.opened && (disk_fails || d.worked_until <= c.ended + bound);
     });
   }
   const std::vector<Troubles::Death>& deaths(const Case& c) const { return troubles_.deaths(c.replica); }

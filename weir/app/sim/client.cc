@@ -68,8 +68,14 @@ class Client::Visit {
 };
 
 Client::Client(io::Loop& loop, io::sim::Universe& universe, const Plan& plan, Ledger& ledger, uint64_t seed,
-               std::string name)
-    : loop_(loop), universe_(universe), plan_(plan), ledger_(ledger), chance_(seed), name_(std::move(name)) {}
+               std::string name, const KeyDesk* accounts)
+    : loop_(loop),
+      universe_(universe),
+      plan_(plan),
+      ledger_(ledger),
+      accounts_(accounts),
+      chance_(seed),
+      name_(std::move(name)) {}
 
 io::Task<void> Client::run() {
   while (co_await io::sleep(loop_, chance_.between(Duration(0), plan_.think), stopping_))
@@ -207,7 +213,14 @@ io::Task<void> Client::ask(Visit& visit, bool& again) {
 }
 
 Ask Client::next_ask() {
-  if (!again_) return draw_ask(chance_, plan_.busy);
+  if (!again_) {
+    Ask ask = draw_ask(chance_, plan_.busy);
+    if (accounts_ && ask.key == kKey && chance_.happens(0.4)) {
+      ask.key = accounts_->any_key(chance_);
+      ask.account = true;
+    }
+    return ask;
+  }
   ++moods_["retry"];
   return *std::exchange(again_, std::nullopt);
 }
@@ -276,14 +289,26 @@ io::Task<void> Client::look(Visit& visit) {
 
 io::Task<void> Client::probe(size_t replica, std::string model) {
   Visit visit(*this, replica);
-  if (!co_await visit.connect()) {
-    ledger_.violated(fmt::format("after everything was healed: no connection to weir-{}", replica));
-    co_return;
-  }
   Ask ask;
   ask.model = std::move(model);
   ask.stream = true;
-  Case& c = ledger_.open(std::move(ask), replica, name_, visit.began, {});
+  co_await probe_with(visit, std::move(ask), true);
+}
+
+io::Task<void> Client::probe_revoked(size_t replica, std::string key) {
+  Visit visit(*this, replica);
+  Ask ask;
+  ask.key = std::move(key);
+  ask.account = true;
+  co_await probe_with(visit, std::move(ask), false);
+}
+
+io::Task<void> Client::probe_with(Visit& visit, Ask ask, bool well) {
+  if (!co_await visit.connect()) {
+    ledger_.violated(fmt::format("after everything was healed: no connection to weir-{}", visit.replica));
+    co_return;
+  }
+  Case& c = ledger_.open(std::move(ask), visit.replica, name_, visit.began, {});
   visit.wait_at_most(plan_.limits.total);
   co_await visit.send(c.ask.bytes());
   AnswerReader reader(&c.ask);
@@ -294,8 +319,9 @@ io::Task<void> Client::probe(size_t replica, std::string model) {
                 : visit.gave_up() ? End::kGaveUp
                                   : End::kBroken,
                 reader);
-  if (!reader.complete() || reader.status() != 200 || !reader.done())
-    ledger_.violated(fmt::format("after everything was healed: weir-{} answers {} with {} {}", replica,
+  bool right = well ? reader.status() == 200 && reader.done() : reader.status() == 401;
+  if (!reader.complete() || !right)
+    ledger_.violated(fmt::format("after everything was healed: weir-{} answers {} with {} {}", visit.replica,
                                  c.ask.summary(), reader.status(), reader.error()));
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "weir/app/sim/invariants.h"
+#include "weir/app/sim/key_desk.h"
 #include "weir/io/loop.h"
 #include "weir/io/task.h"
 
@@ -19,7 +20,7 @@ namespace weir::app::sim {
 class Client {
  public:
   Client(io::Loop& loop, io::sim::Universe& universe, const Plan& plan, Ledger& ledger, uint64_t seed,
-         std::string name);
+         std::string name, const KeyDesk* accounts);
 
   /// Visits replicas until stop(); what is under way then is ended in order.
   io::Task<void> run();
@@ -27,6 +28,8 @@ class Client {
 
   /// One plain request for `model` to a replica of a healed world: it must be answered well.
   io::Task<void> probe(size_t replica, std::string model);
+  /// One with a key that was revoked: it must be refused.
+  io::Task<void> probe_revoked(size_t replica, std::string key);
   /// GET of a path of a healed world; `body` is set when the status was 200.
   io::Task<void> fetch(size_t replica, std::string path, std::string& body);
 
@@ -36,6 +39,7 @@ class Client {
   class Visit;
   io::Task<void> visit();
   io::Task<void> ask(Visit& visit, bool& again);
+  io::Task<void> probe_with(Visit& visit, Ask ask, bool well);
   Ask next_ask();
   void consider_retry(const Case& c);
   io::Task<void> nonsense(Visit& visit);
@@ -45,6 +49,7 @@ class Client {
   io::sim::Universe& universe_;
   const Plan& plan_;
   Ledger& ledger_;
+  const KeyDesk* const accounts_;  // nullptr: there are none
   io::sim::Chance chance_;
   const std::string name_;
   io::Cancel stopping_;

@@ -75,6 +75,7 @@ void Ledger::close(Case& c, End end, const AnswerReader& reader) {
   progress(c, reader);
   c.end = end;
   c.ended = universe_.now();
+  if (c.ask.account) judge_key(c);
   if (universe_.tracing())
     universe_.trace(c.client, fmt::format("request {} {}{}{}{}", c.ask.tag, name(end),
                                           c.status ? fmt::format(" {}", c.status) : "",
@@ -127,6 +128,7 @@ void Ledger::judge_answer(const Case& c, const AnswerReader& reader) {
     return;
   }
   if (c.error.empty()) return violated(c, "an error without a code");
+  if (c.ask.account && c.error == "invalid_api_key") return;  // judge_key() has looked at it
   if (!c.request_id.empty() && !c.called_id.empty() && c.request_id != c.called_id)
     return violated(c, "the answer bears another request's id");
   // Going on takes time, again and again if need be.
@@ -134,6 +136,15 @@ void Ledger::judge_answer(const Case& c, const AnswerReader& reader) {
   bool natural_error = std::ranges::any_of(
       natural.reasons, [&](std::string_view reason) { return c.error.starts_with(reason); });
   if (!natural_error && !error_explained(c)) violated(c, "an error that nothing explains");
+}
+
+// Whatever became of it: that a model server was asked, or a good answer, says that the key was taken.
+void Ledger::judge_key(const Case& c) {
+  bool taken = c.calls > 0 || c.status == 200;
+  if (taken && accounts_->must_be_refused(c.ask.key, c.replica, c.opened))
+    return violated(c, "a revoked key was taken by a replica that could have heard of it");
+  if (c.error == "invalid_api_key" && !accounts_->revoked(c.ask.key, c.ended))
+    violated(c, "a key was refused that nobody revoked");
 }
 
 bool Ledger::cut_explained(const Case& c) const {
@@ -159,7 +170,9 @@ bool Ledger::error_explained(const Case& c) const {
   if (e == "request_timeout") return c.manner.slow_sender || dishonest;
   if (e == "overloaded") return plan.limits.connections < 1000 || plan.limits.requests < 1000;
   if (e == "too_many_requests") return plan.limits.requests_per_client > 0;
-  if (e == "record_unavailable") return plan.records.refuse && troubles_.disks_fail(c.visit);
+  // Who waited for a process to begin comes all at once, before its store has had a turn.
+  bool rush = plan.busy && troubles_.replica(c.replica).any(c.visit + -seconds(1));
+  if (e == "record_unavailable") return plan.records.refuse && (troubles_.disks_fail(c.visit) || rush);
   return false;
 }
 
@@ -188,7 +201,7 @@ bool Ledger::break_explained(const Case& c) const {
 
 // -------------------------------------------------------------------------- the model servers' side
 
-void Ledger::call_begins(size_t model, int64_t tag, std::string_view request_id) {
+void Ledger::call_begins(size_t model, int64_t tag, std::string_view request_id, bool goes_on) {
   if (tag < 0) {  // a request that was nonsense to the client, but not to weir
     untagged_.emplace(request_id);
     return;
@@ -197,6 +210,14 @@ void Ledger::call_begins(size_t model, int64_t tag, std::string_view request_id)
   if (!c) return violated(fmt::format("model-{} was asked for request {}, which nobody sent", model, tag));
   if (request_id.empty()) violated(*c, "a call without X-Weir-Request-Id");
   if (!c->called_id.empty() && c->called_id != request_id) violated(*c, "one request became two");
+  // A hedged request has two calls from the beginning; and what a partition held up arrives when it is over,
+  // though it was given up long ago.
+  bool in_order = troubles_.plan().failing.hedge == Duration{} && troubles_.honest(c->visit, c->replica);
+  if (c->words_got > 0 && !goes_on && in_order)
+    violated(*c, fmt::format("model-{} was asked anew though words of an answer had gone out", model));
+  if (c->calls == 0) ++asked_;
+  if ((c->asked >> model & 1U) != 0 && !goes_on) ++asked_again_;
+  c->asked |= 1U << model;
   c->called_id = request_id;
   ++c->calls;
   ++c->calls_open;

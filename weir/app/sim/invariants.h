@@ -8,6 +8,8 @@
 //   3. Nobody waits longer than the timers allow.
 //   4. Once a client left, nobody works for it any more.
 //   5. What was sent and not yet received stays bounded.
+//   6. A revoked key opens nothing once its replica could have heard of it, and no other key is refused.
+//   7. Once a word of an answer has reached the client, whoever else is asked is asked to go on with it.
 // The first violation of each world is reported; it ends the world.
 #pragma once
 
@@ -20,6 +22,7 @@
 #include "weir/app/mock/server.h"
 #include "weir/app/sim/answer.h"
 #include "weir/app/sim/ask.h"
+#include "weir/app/sim/key_desk.h"
 #include "weir/app/sim/troubles.h"
 #include "weir/io/sim/universe.h"
 
@@ -62,6 +65,7 @@ struct Case {
   // At the model servers.
   int calls = 0;
   int calls_open = 0;
+  uint32_t asked = 0;  // a bit a model server
   int64_t words_sent = 0;
   std::string called_id;  // the request's id as the model server was told it
 };
@@ -69,6 +73,8 @@ struct Case {
 class Ledger {
  public:
   Ledger(io::sim::Universe& universe, Troubles& troubles);
+  /// Whose keys the requests use, where there are accounts.
+  void use_accounts(const KeyDesk* accounts) { accounts_ = accounts; }
 
   /// The tag is set; the reference stays.
   Case& open(Ask ask, size_t replica, std::string client, MonoTime visit, Manner manner);
@@ -90,6 +96,10 @@ class Ledger {
   const std::deque<Case>& cases() const { return cases_; }
   bool asked_without_case(const std::string& request_id) const { return untagged_.contains(request_id); }
   std::map<std::string, uint64_t> outcomes() const;
+  /// Requests that a model server was asked for, and how often one was asked for the same again, from the
+  /// beginning.
+  uint64_t asked() const { return asked_; }
+  uint64_t asked_again() const { return asked_again_; }
 
   /// The watcher of model server `i`.
   MockWatcher& watcher(size_t i);
@@ -97,8 +107,8 @@ class Ledger {
  private:
   struct Watcher final : MockWatcher {
     Watcher(Ledger& l, size_t m) : ledger(l), model(m) {}
-    void on_call(int64_t tag, std::string_view request_id) override {
-      ledger.call_begins(model, tag, request_id);
+    void on_call(int64_t tag, std::string_view request_id, bool goes_on) override {
+      ledger.call_begins(model, tag, request_id, goes_on);
     }
     void on_words(int64_t tag, int64_t words) override { ledger.words_sent(tag, words); }
     void on_call_end(int64_t tag, io::CancelReason) override { ledger.call_ends(model, tag); }
@@ -106,10 +116,11 @@ class Ledger {
     size_t model;
     std::vector<int64_t> open;  // tags
   };
-  void call_begins(size_t model, int64_t tag, std::string_view request_id);
+  void call_begins(size_t model, int64_t tag, std::string_view request_id, bool goes_on);
   void words_sent(int64_t tag, int64_t words);
   void call_ends(size_t model, int64_t tag);
   void judge_answer(const Case& c, const AnswerReader& reader);
+  void judge_key(const Case& c);
   bool cut_explained(const Case& c) const;
   bool error_explained(const Case& c) const;
   bool break_explained(const Case& c) const;
@@ -118,11 +129,13 @@ class Ledger {
 
   io::sim::Universe& universe_;
   Troubles& troubles_;
+  const KeyDesk* accounts_ = nullptr;
   const MonoTime start_;
   std::deque<Case> cases_;
   std::deque<Watcher> watchers_;
   std::set<std::string> untagged_;  // ids of requests without a case that a model server was asked for
   std::string violation_;
+  uint64_t asked_ = 0, asked_again_ = 0;
 };
 
 }  // namespace weir::app::sim

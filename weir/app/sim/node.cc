@@ -21,6 +21,7 @@ Result<void> Replica::start() {
   auto settings = load_settings(std::string(kConfigPath), first.disk(), first.processes());
   if (settings) {
     process->gateway = std::make_unique<Gateway>(loops, *settings, first.processes().cpu_count());
+    process->gateway->use_account_store(accounts_);
     started = process->gateway->start();
   } else {
     started = Unexpected(settings.error());
@@ -35,6 +36,16 @@ Result<void> Replica::start() {
   live_ = std::move(process);
   draining_ = false;
   return {};
+}
+
+std::vector<quota::Meter::BudgetView> Replica::budgets() const {
+  WEIR_ASSERT(live_);
+  std::vector<quota::Meter::BudgetView> views;
+  quota::Moment never{};  // no period may end by this look
+  for (const auto& meter : live_->gateway->meters().with_budgets(never, 1000))
+    for (const quota::Meter::BudgetView& view : meter->budgets(never))
+      views.push_back(view);
+  return views;
 }
 
 // The objects of a dead process are destroyed outside of their own calls.

@@ -18,7 +18,10 @@ namespace weir::app::sim {
 
 class Replica {
  public:
-  Replica(io::sim::Universe& universe, io::sim::Machine& machine) : universe_(universe), machine_(machine) {}
+  /// `accounts`: the store of all replicas, as this one reaches it; nullptr: none.
+  Replica(io::sim::Universe& universe, io::sim::Machine& machine,
+          std::shared_ptr<store::AccountStore> accounts)
+      : universe_(universe), machine_(machine), accounts_(std::move(accounts)) {}
   ~Replica();
 
   /// Starts the process. Errors: what `weir serve` would have ended with; the machine runs nothing then.
@@ -35,6 +38,8 @@ class Replica {
   /// Nothing of any process is left but the one that runs.
   bool clean() const { return dead_.empty(); }
   io::sim::Machine& machine() { return machine_; }
+  /// What its budgets have counted. Requires: alive().
+  std::vector<quota::Meter::BudgetView> budgets() const;
 
  private:
   struct Process {
@@ -46,6 +51,7 @@ class Replica {
 
   io::sim::Universe& universe_;
   io::sim::Machine& machine_;
+  const std::shared_ptr<store::AccountStore> accounts_;  // with the process
   std::unique_ptr<Process> live_;
   std::vector<std::unique_ptr<Process>> dead_;
   bool draining_ = false;

@@ -82,6 +82,21 @@ PlannedBlow draw_blow(Chance& chance, const Plan& plan, bool with_partitions) {
   return b;
 }
 
+// From a chance of its own, so that everything else about a seed stays what it was.
+void draw_accounts(Plan& p) {
+  Chance chance(p.seed ^ 0x6163636f756e7473);
+  if (!chance.happens(0.4)) return;
+  AccountsPlan& a = p.accounts;
+  a.keys = 2 + chance.below(5);
+  a.fails = strength(chance, 0.5, 0.2);
+  for (size_t i = 0; i < a.keys - 1; ++i)  // the last one stays good
+    if (chance.happens(0.7)) a.revocations.push_back(chance.between(Duration(0), p.traffic));
+  for (size_t cuts = chance.below(5); cuts > 0; --cuts)
+    a.cuts.push_back(
+        {chance.below(p.replicas), chance.between(Duration(0), p.traffic), ms_between(chance, 50, 6'000)});
+  std::ranges::sort(a.cuts, {}, &AccountsPlan::Cut::at);
+}
+
 }  // namespace
 
 Duration Plan::slack() const {
@@ -163,6 +178,8 @@ Plan draw_plan(uint64_t seed) {
     p.blows.push_back(full);
   }
   std::ranges::sort(p.blows, {}, &PlannedBlow::at);
+  if (chance.happens(0.3)) f.hedge = ms_between(chance, 50, 800);
+  draw_accounts(p);
   return p;
 }
 
@@ -185,6 +202,9 @@ std::string Plan::summary() const {
   fault("disk_error", faults.disk_error);
   for (const PlannedBlow& b : blows)
     text += fmt::format(", {} at {:.3f} s", name(b.blow), to_seconds(b.at));
+  if (accounts.keys > 0)
+    text += fmt::format("; {} keys of accounts, {} revoked, {} cuts, {:.2f} of the calls fail", accounts.keys,
+                        accounts.revocations.size(), accounts.cuts.size(), accounts.fails);
   text += fmt::format("; records are acknowledged on {}, {} when full", records.on_disk ? "disk" : "ring",
                       records.refuse ? "refused" : "counted");
   return text;
@@ -201,17 +221,21 @@ std::string configuration(const Plan& plan, size_t replica, uint64_t version) {
       "  timeouts: {{ header_ms: {}, body_ms: {}, idle_ms: {}, write_ms: {} }}\n"
       "auth:\n"
       "  keys:\n"
-      "    - {{ name: team, key: \"{}\" }}\n"
-      "    - {{ name: narrow, key: \"{}\", models: [ last ] }}\n"
+      "    - {{ name: team, key: \"{}\", limits: {{ budgets: [ {{ period: total, tokens: 1000000000 }} ] }} "
+      "}}\n"
+      "    - {{ name: narrow, key: \"{}\", models: [ last ], limits: {{ budgets: [ {{ period: total, tokens: "
+      "1000000000 }} ] }} }}\n"
       "data: {{ directory: {} }}\n"
+      "accounts: {{ enabled: {}, pepper: \"{}\", poll_ms: 250, audit_days: 0 }}\n"
       "events: {{ ring_bytes: 65536, acknowledge: {}, when_full: {}, sync_ms: {} }}\n"
+      "admin: {{ enabled: false }}\n"
       "retries: {{ max: {}, backoff_ms: {}, retry_after_max_ms: {} }}\n"
       "health: {{ check_ms: {}, failures: {}, rest_ms: {}, rest_max_ms: {}, slow_start_ms: {} }}\n"
       "log: {{ file: /var/log/weir.log, level: {} }}\n"
       "providers:\n",
       replica_host(replica), kReplicaPort, plan.loops, l.drain.count(), l.connections, l.requests,
       l.requests_per_client, l.header.count(), l.body.count(), l.idle.count(), l.write.count(), kKey,
-      kNarrowKey, kDataDirectory, plan.records.on_disk ? "disk" : "ring",
+      kNarrowKey, kDataDirectory, plan.accounts.keys > 0, kPepper, plan.records.on_disk ? "disk" : "ring",
       plan.records.refuse ? "refuse" : "count", plan.records.sync.count(), plan.failing.retries,
       plan.failing.backoff.count(), plan.failing.retry_after_max.count(), plan.failing.check.count(),
       plan.failing.failures, plan.failing.rest.count(), plan.failing.rest_max.count(),
@@ -228,7 +252,7 @@ std::string configuration(const Plan& plan, size_t replica, uint64_t version) {
         m, kModelPort, l.upstream_connections * plan.loops + static_cast<int64_t>(version), l.queue.count(),
         l.connect.count(), l.headers.count(), l.first_token.count(), l.token_idle.count(), l.total.count());
   text += "models:\n  - name: chat\n    aliases: [ " + std::string(version % 2 ? "quick" : "fast, quick") +
-          " ]\n    targets:\n";
+          " ]\n" + fmt::format("    hedge_ms: {}\n", plan.failing.hedge.count()) + "    targets:\n";
   for (size_t m = 0; m < plan.models; ++m)
     text += fmt::format("      - {{ provider: model-{}, model: mock-chat }}\n", (m + version) % plan.models);
   text += fmt::format("  - {{ name: last, targets: [ {{ provider: model-{}, model: mock-chat }} ] }}\n",

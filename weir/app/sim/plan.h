@@ -62,6 +62,7 @@ struct Failing {
   milliseconds backoff, retry_after_max;  // retries
   int64_t failures = 0;                   // health, and below
   milliseconds check, rest, rest_max, slow_start;
+  milliseconds hedge{0};  // of the model with several targets
 };
 
 /// The replicas' events.
@@ -69,6 +70,18 @@ struct Records {
   bool on_disk = false;  // acknowledge
   bool refuse = true;    // when_full
   milliseconds sync;
+};
+
+/// Accounts that the replicas share (key_desk.h). Drawn by itself: a world without them is as it was.
+struct AccountsPlan {
+  size_t keys = 0;   // 0: the configuration's only
+  double fails = 0;  // chance of each call of the store
+  struct Cut {
+    size_t replica = 0;
+    Duration at{}, lasts{};
+  };
+  std::vector<Cut> cuts;              // in order of time
+  std::vector<Duration> revocations;  // of the first key, the second ...
 };
 
 struct Plan {
@@ -84,6 +97,7 @@ struct Plan {
   Limits limits;
   Failing failing;
   Records records;
+  AccountsPlan accounts;
   io::sim::Faults faults;
   std::vector<PlannedBlow> blows;  // in order of time
 
@@ -111,6 +125,7 @@ inline constexpr uint16_t kModelPort = 9000;
 inline constexpr std::string_view kConfigPath = "/etc/weir/weir.yaml";
 inline constexpr std::string_view kDataDirectory = "/var/lib/weir";
 inline constexpr std::string_view kKey = "key-of-the-simulated-team";
+inline constexpr std::string_view kPepper = "the pepper of the simulated installation";
 inline constexpr std::string_view kNarrowKey = "key-that-may-use-one-model";
 
 /// The text of a replica's configuration file. Each `version` says the same in other words: other order of

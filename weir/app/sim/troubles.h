@@ -17,7 +17,8 @@ class Troubles {
         replica_(plan.replicas),
         model_(plan.models),
         sick_(plan.models),
-        deaths_(plan.replicas) {}
+        deaths_(plan.replicas),
+        dead_(plan.replicas) {}
 
   /// From now on; until_now() ends it. One after the other.
   class Spells {
@@ -53,8 +54,16 @@ class Troubles {
   struct Death {
     MonoTime at;
     bool power_cut = false;
+    /// Until when a process worked on its disk: one that died while it started brought nothing there that the
+    /// one before had left, which had died, too (weir sim seed 34548).
+    MonoTime worked_until;
   };
-  void died(size_t replica, MonoTime at, bool power_cut) { deaths_[replica].push_back({at, power_cut}); }
+  void died(size_t replica, MonoTime at, bool power_cut) {
+    std::vector<Death>& all = deaths_[replica];
+    all.push_back({at, power_cut, dead_[replica] ? all.back().worked_until : at});
+    dead_[replica] = true;
+  }
+  void started(size_t replica) { dead_[replica] = false; }
   const std::vector<Death>& deaths(size_t replica) const { return deaths_[replica]; }
 
   bool any_model(MonoTime since) const {
@@ -95,6 +104,7 @@ class Troubles {
   std::vector<Spells> model_;
   std::vector<Spells> sick_;
   std::vector<std::vector<Death>> deaths_;  // of each replica
+  std::vector<bool> dead_;                  // and has not started since
   Spells network_;
   Spells throttled_;
   Spells disk_;

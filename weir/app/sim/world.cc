@@ -59,6 +59,7 @@ Report World::run() {
     universe_->at(blow.at, [this, &blow] {
       if (!healed_) strike(blow);
     });
+  if (accounts_) accounts_->begin();
   universe_->at(kTick, [this] { tick(); });
 
   auto failed = [this] { return !ledger_.violation().empty(); };
@@ -82,9 +83,12 @@ Report World::run() {
   report.requests = ledger_.requests();
   report.records = records_;
   report.events = universe_->events();
+  report.asked = ledger_.asked();
+  report.asked_again = ledger_.asked_again();
   report.outcomes = ledger_.outcomes();
   for (size_t b = 0; b < kBlows; ++b)
     if (struck_[b] > 0) report.blows[std::string(name(static_cast<Blow>(b)))] = struck_[b];
+  if (accounts_ && accounts_->revocations() > 0) report.blows["revocation"] = accounts_->revocations();
   for (const auto& client : clients_)
     for (const auto& [mood, count] : client->moods())
       report.moods[mood] += count;
@@ -92,6 +96,10 @@ Report World::run() {
 }
 
 void World::build() {
+  if (plan_.accounts.keys > 0) {
+    accounts_.emplace(*universe_, plan_);
+    ledger_.use_accounts(&*accounts_);
+  }
   io::sim::Faults faults = std::exchange(universe_->faults(), {});  // the machines are set up on a good day
   for (size_t i = 0; i < plan_.models; ++i) {
     auto& machine = universe_->add_machine(fmt::format("model-{}", i), model_host(i), 1);
@@ -100,7 +108,9 @@ void World::build() {
   }
   for (size_t i = 0; i < plan_.replicas; ++i) {
     auto& machine = universe_->add_machine(fmt::format("weir-{}", i), replica_host(i), plan_.loops);
-    replicas_.push_back({std::make_unique<Replica>(*universe_, machine), 0, false});
+    replicas_.push_back(
+        {std::make_unique<Replica>(*universe_, machine, accounts_ ? accounts_->store(i) : nullptr), 0,
+         false});
     for (const char* directory : {"/var/log", "/etc/weir"})
       WEIR_ASSERT(machine.disk().make_directory(directory, 0755));
     write_configuration(i, false);
@@ -114,7 +124,8 @@ void World::build() {
   for (size_t i = 0; i < plan_.clients; ++i) {
     io::Loop& loop = *client_loops_[i % client_loops_.size()];
     clients_.push_back(std::make_unique<Client>(loop, *universe_, plan_, ledger_, universe_->chance().next(),
-                                                fmt::format("client-{}", i)));
+                                                fmt::format("client-{}", i),
+                                                accounts_ ? &*accounts_ : nullptr));
     client_tasks_.start(clients_.back()->run());
   }
 }
@@ -153,6 +164,7 @@ void World::start_replica(size_t i) {
   auto started = u.replica->start();
   if (started) {
     troubles_.replica(i).end(universe_->now());
+    if (u.replica->running()) troubles_.started(i);
     return;
   }
   say(fmt::format("weir-{} does not start: {}", i, started.error().message));
@@ -309,6 +321,7 @@ void World::heal() {
   calm.latency_max = plan_.faults.latency_max;
   universe_->faults() = calm;
   universe_->heal_all();
+  if (accounts_) accounts_->heal();
   troubles_.network().end(now);
   troubles_.throttled().end(now);
   troubles_.disk().end(now);
@@ -346,8 +359,19 @@ void World::probe() {
       if (!wait("a probe", seconds(60), [&] { return client_tasks_.running() == 0; })) return;
       universe_->run_for(plan_.slack());  // its connection is gone: there may be room for one only
     }
+    probe_revoked(i);
     check_metrics(i);
   }
+}
+
+// Revoked stays revoked, over every crash and start.
+void World::probe_revoked(size_t i) {
+  std::string key = accounts_ ? accounts_->revoked_key() : std::string();
+  if (key.empty()) return;
+  if (i == 0) universe_->run_for(accounts_->bound());
+  client_tasks_.start(clients_.front()->probe_revoked(i, key));
+  if (!wait("a probe", seconds(60), [&] { return client_tasks_.running() == 0; })) return;
+  universe_->run_for(plan_.slack());
 }
 
 // A replica without work says so, and its counts of requests and of records are the same.
@@ -369,14 +393,44 @@ void World::check_metrics(size_t i) {
     zero("weir_events_waiting");
     double requests = value("weir_requests_total"), events = value("weir_events_total");
     double dropped = value("weir_events_dropped_total");
-    // Asking again keeps to its budget: a fifth of the requests and three a second, on each core.
-    double most = 0.2 * requests + 3.0 * plan_.loops * (to_seconds(universe_->now() - start_) + 1);
+    // Asking again keeps to its budget: a fifth of the requests and two a second, on each core.
+    double most = 0.2 * requests + 2.0 * plan_.loops * (to_seconds(universe_->now() - start_) + 1);
     if (double retries = value("weir_upstream_retries_total"); retries > most)
       ledger_.violated(fmt::format("weir-{} asked again {} times for {} requests", i, retries, requests));
     if (requests != events + dropped)
       ledger_.violated(fmt::format("weir-{} counts {} requests, {} records and {} lost ones", i, requests,
                                    events, dropped));
+    note_spent(i, dropped > 0);
   }
+}
+
+// Nothing is under way: what was reserved is settled.
+void World::note_spent(size_t i, bool dropped) {
+  Upstart& u = replicas_[i];
+  u.spent_tokens = 0;
+  u.dropped = dropped;
+  for (const quota::Meter::BudgetView& view : u.replica->budgets()) {
+    *u.spent_tokens += view.spent_tokens;
+    if (view.reserved_tokens != 0)
+      ledger_.violated(fmt::format("weir-{} rests, but {} tokens are reserved", i, view.reserved_tokens));
+    if (view.spent_tokens > *view.budget.tokens) ledger_.violated(fmt::format("weir-{} passed a budget", i));
+  }
+}
+
+void World::check_spent(size_t i, const std::vector<Record>& records) {
+  int64_t recorded = 0;
+  for (const Record& r : records)
+    recorded += r.tokens;
+  auto summed = ledger_tokens(replicas_[i].replica->machine().disk());
+  if (!summed) return ledger_.violated(fmt::format("the ledger of weir-{}: {}", i, summed.error().message));
+  if (*summed != recorded)
+    return ledger_.violated(
+        fmt::format("the ledger of weir-{} has {} tokens, its records {}", i, *summed, recorded));
+  const Upstart& u = replicas_[i];
+  if (!u.spent_tokens || (u.dropped && *u.spent_tokens >= recorded)) return;
+  if (*u.spent_tokens != recorded)
+    ledger_.violated(fmt::format("the budgets of weir-{} have counted {} tokens, its records {}", i,
+                                 *u.spent_tokens, recorded));
 }
 
 void World::finish() {
@@ -408,6 +462,7 @@ void World::finish() {
   for (size_t i = 0; i < replicas_.size(); ++i) {
     auto read = read_records(i, plan_.loops, replicas_[i].replica->machine().disk());
     if (!read) return ledger_.violated(fmt::format("the records of weir-{}: {}", i, read.error().message));
+    check_spent(i, *read);
     std::ranges::move(*read, std::back_inserter(records));
   }
   records_ = records.size();

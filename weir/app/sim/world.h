@@ -7,11 +7,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "weir/app/sim/audit.h"
 #include "weir/app/sim/client.h"
 #include "weir/app/sim/invariants.h"
+#include "weir/app/sim/key_desk.h"
 #include "weir/app/sim/node.h"
 #include "weir/app/sim/plan.h"
 #include "weir/app/sim/troubles.h"
@@ -24,7 +27,9 @@ struct Report {
   Duration gateway_time{};  // summed over the replicas
   uint64_t requests = 0;
   uint64_t records = 0;
+  uint64_t shared = 0;  // requests to shared budgets
   uint64_t events = 0;
+  uint64_t asked = 0, asked_again = 0;  // of the model servers
   std::map<std::string, uint64_t> outcomes;
   std::map<std::string, uint64_t> blows;
   std::map<std::string, uint64_t> moods;
@@ -43,6 +48,8 @@ class World {
     std::unique_ptr<Replica> replica;
     uint64_t version = 0;  // of its configuration
     bool starting = false;
+    std::optional<int64_t> spent_tokens{};  // by its budgets, when it rested
+    bool dropped = false;                   // records were, so its budgets may know more
   };
   void build();
   void strike(const PlannedBlow& blow);
@@ -55,7 +62,10 @@ class World {
   void heal();
   bool all_well() const;
   void probe();
+  void probe_revoked(size_t i);
   void check_metrics(size_t i);
+  void note_spent(size_t i, bool dropped);
+  void check_spent(size_t i, const std::vector<Record>& records);
   void finish();
   void check_nothing_left();
   Duration drain_bound(MonoTime since) const;
@@ -67,6 +77,7 @@ class World {
   const Plan plan_;
   std::unique_ptr<io::sim::Universe> universe_;
   Troubles troubles_;
+  std::optional<KeyDesk> accounts_;
   Ledger ledger_;
   size_t frames_before_ = 0;
   uint64_t records_ = 0;

@@ -69,6 +69,13 @@ class MappedRegion final : public MappedFile {
     }
     return {};
   }
+  void prepare(std::span<const std::byte> part) override {
+    constexpr size_t kPage = 4096;
+    size_t begin = static_cast<size_t>(part.data() - bytes_.data()) / kPage * kPage;
+    size_t end = static_cast<size_t>(part.data() - bytes_.data()) + part.size();
+    // Older systems do not know it: stores fault then, as they would.
+    (void)::madvise(bytes_.data() + begin, end - begin, MADV_POPULATE_WRITE);
+  }
 
  private:
   Fd fd_;

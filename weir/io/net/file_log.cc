@@ -20,6 +20,8 @@ namespace {
 constexpr size_t kPipeBytes =
     4096;  // PIPE_BUF: what a pipe takes whole and without waiting once poll() says so
 constexpr int kPipePatienceMs = 1000;
+constexpr size_t kRoomBytes = FileLog::kFlushBytes + 8 * 1024;  // a line more than what is flushed
+constexpr size_t kKeptBytesMax = 4 * FileLog::kFlushBytes;
 
 uint64_t lines(std::string_view text) {
   auto ends = static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
@@ -33,6 +35,7 @@ struct FileLog::File {
   std::mutex mutex;
   std::condition_variable idle;
   std::string handed;
+  std::string written;  // empty again, with its memory
   bool reopen = false;
   bool writing = false;
   std::string last_error;
@@ -105,7 +108,10 @@ void FileLog::File::work(std::unique_lock<std::mutex>& lock) {
   if (again)
     if (int code = open()) failure = fmt::format("cannot open {} again: {}", path, strerror(code));
   if (std::string reason = write(text); !reason.empty()) failure = reason;
+  text.clear();
+  if (text.capacity() > kKeptBytesMax) text.shrink_to_fit();
   lock.lock();
+  written = std::move(text);
   last_error = failure;
   writing = false;
   idle.notify_all();
@@ -140,6 +146,7 @@ void FileLog::append(std::string_view line) {
     file_->dropped.fetch_add(1, std::memory_order_relaxed);
     return;
   }
+  if (filling_.empty()) filling_.reserve(kRoomBytes);
   filling_ += line;
   if (newline) filling_ += '\n';
   if (filling_.size() >= kFlushBytes)
@@ -155,7 +162,7 @@ void FileLog::flush() {
   handed_bytes_ = filling_.size();
   {
     std::lock_guard lock(file_->mutex);
-    file_->handed = std::exchange(filling_, {});
+    file_->handed = std::exchange(filling_, std::exchange(spare_, {}));
     file_->reopen = std::exchange(reopen_, false);
   }
   loop_.offload([file = file_] { file->work(); },
@@ -164,6 +171,10 @@ void FileLog::flush() {
                   if (!log) return;
                   log->handed_ = false;
                   log->handed_bytes_ = 0;
+                  {
+                    std::lock_guard lock(file->mutex);
+                    log->spare_ = std::exchange(file->written, {});
+                  }
                   if (log->filling_.size() >= kFlushBytes || log->reopen_)
                     log->flush();
                   else if (!log->filling_.empty())

@@ -1,7 +1,8 @@
-// FileLog: the LogWriter of one loop and one file. The loop fills one buffer while a worker writes another,
-// so appending is a copy; a buffer is handed over when it holds 64 KiB or its first line is 100 ms old. Every
-// write is whole lines to a file opened for appending, so the loops of a process may share the file. A pipe
-// nobody reads from is given up after a second a buffer rather than waited for.
+// FileLog: the LogWriter of one loop and one file. The loop fills one buffer while a worker writes the other,
+// and they change places, so appending is a copy and nothing is allocated; a buffer is handed over when it
+// holds 256 KiB or its first line is 100 ms old. Every write is whole lines to a file opened for appending,
+// so the loops of a process may share the file. A pipe nobody reads from is given up after a second a buffer
+// rather than waited for.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,7 @@ class NetLoop;
 
 class FileLog final : public LogWriter, Timer {
  public:
-  static constexpr size_t kFlushBytes = 64 * 1024;
+  static constexpr size_t kFlushBytes = 256 * 1024;
   static constexpr Duration kFlushAfter = milliseconds(100);
 
   static Result<std::unique_ptr<LogWriter>> open(NetLoop& loop, const std::string& path,
@@ -40,6 +41,7 @@ class FileLog final : public LogWriter, Timer {
   std::shared_ptr<File> file_;  // shared with the worker that writes
   const size_t bytes_max_;
   std::string filling_;
+  std::string spare_;        // empty, with its memory; while nothing is handed over
   size_t handed_bytes_ = 0;  // with the worker
   bool handed_ = false;
   bool reopen_ = false;

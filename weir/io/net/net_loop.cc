@@ -12,7 +12,7 @@
 namespace weir::io::net {
 namespace {
 
-constexpr Duration kProbeGap = milliseconds(10);
+constexpr Duration kProbeGap = milliseconds(2);
 constexpr Duration kProbeKnown = milliseconds(200);  // what came back longer ago says nothing about now
 
 int64_t read_clock(clockid_t id) {

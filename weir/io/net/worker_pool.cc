@@ -20,26 +20,30 @@ void stand_back() {
 }  // namespace
 
 void WorkerPool::submit(std::move_only_function<void()> job) {
-  std::lock_guard lock(mutex_);
-  if (stopping_) return;
-  jobs_.push_back(std::move(job));
-  if (static_cast<int>(jobs_.size()) > idle_ && static_cast<int>(threads_.size()) < threads_max_) {
-    // Signals belong to loop 0's thread and its children; a worker never takes one.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    threads_.emplace_back([this] { work(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    jobs_.push_back(std::move(job));
+    if (static_cast<int>(jobs_.size()) > idle_ && static_cast<int>(threads_.size()) < threads_max_) {
+      // Signals belong to loop 0's thread and its children; a worker never takes one.
+      sigset_t all, before;
+      sigfillset(&all);
+      pthread_sigmask(SIG_SETMASK, &all, &before);
+      threads_.emplace_back([this] { work(); });
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
   }
-  wake_.notify_one();
+  ready_.release();
 }
 
 void WorkerPool::work() {
   stand_back();
-  std::unique_lock lock(mutex_);
   for (;;) {
+    std::unique_lock lock(mutex_);
     ++idle_;
-    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    lock.unlock();
+    ready_.acquire();
+    lock.lock();
     --idle_;
     if (stopping_) return;
     auto job = std::move(jobs_.front());
@@ -47,7 +51,6 @@ void WorkerPool::work() {
     lock.unlock();
     job();
     job = nullptr;  // what it captured dies outside the lock
-    lock.lock();
   }
 }
 
@@ -58,7 +61,7 @@ void WorkerPool::stop() {
     stopping_ = true;
     dropped.swap(jobs_);
   }
-  wake_.notify_all();
+  ready_.release(static_cast<std::ptrdiff_t>(threads_.size()));
   for (auto& thread : threads_)
     thread.join();
   threads_.clear();

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "weir/pipeline/testing.h"
+#include "weir/quota/meter_table.h"
 
 namespace weir::pipeline {
 namespace {
@@ -13,8 +14,7 @@ using testing::Asked;
 
 struct Caller {
   Caller(io::Loop& loop, std::string_view key, std::string_view peer) : asked(loop) {
-    asked.exchange.principal.name = key.empty() ? "anonymous" : key;
-    asked.exchange.principal.anonymous = key.empty();
+    if (!key.empty()) asked.exchange.principal = exchange::Principal::with_key(std::string(key));
     asked.exchange.peer = peer;
   }
   Asked asked;
@@ -48,6 +48,37 @@ TEST(Admit, LimitsEachKeyWhereverItComesFrom) {
     stage.after(first.asked.exchange);
     Caller fifth(loop, "a", "10.0.0.4");
     EXPECT_EQ(co_await enter(stage, fifth), "");
+  });
+}
+
+TEST(Admit, AnAgentHasItsOwnRateWhereAgentsHaveOne) {
+  testing::run([](io::Loop& loop) -> io::Task<void> {
+    AdmitStage stage(0);
+    Limits limits;
+    limits.each_agent.push_back({});
+    limits.each_agent.front().requests_per_minute = 1;
+    quota::MeterTable meters;
+    auto identity = std::make_shared<exchange::Identity>();
+    identity->name = "k";
+    identity->meters.push_back(meters.meter_of("key", "k", limits));
+    const Header planner{"X-Weir-Agent", "planner"}, writer{"x-weir-agent", "writer"};
+    auto ask = [&](HeaderList headers) {
+      auto caller = std::make_unique<Caller>(loop, "", "10.0.0.1");
+      caller->asked.exchange.principal.identity = identity;
+      caller->asked.exchange.headers = headers;
+      return caller;
+    };
+    auto first = ask({&planner, 1}), second = ask({&planner, 1}), other = ask({&writer, 1}), none = ask({});
+    EXPECT_TRUE(co_await stage.before(first->asked.exchange));
+    auto refused = co_await stage.before(second->asked.exchange);
+    EXPECT_FALSE(refused);
+    if (!refused) EXPECT_EQ(refused.error().reason, "rate_limit_exceeded");
+    EXPECT_EQ(second->asked.exchange.reserved.refused_scope, "agent");
+    EXPECT_TRUE(co_await stage.before(other->asked.exchange));
+    EXPECT_EQ(other->asked.exchange.principal.name(), "k");
+    EXPECT_TRUE(co_await stage.before(none->asked.exchange));
+    EXPECT_EQ(none->asked.exchange.principal.identity, identity) << "nothing is made for who names no agent";
+    EXPECT_EQ(identity->meters.size(), 1u);
   });
 }
 

@@ -30,6 +30,7 @@ class WholeAnswer final : public exchange::AnswerStream {
     }
     below_.event(event);
   }
+  void error_event(std::string_view raw) override { below_.error_event(raw); }
   io::Task<bool> flush() override { return below_.flush(); }
   std::string body;
 

@@ -15,6 +15,10 @@ class PriceStage final : public exchange::Stage {
   void after(exchange::Exchange& exchange) override;
 
  private:
+  /// Nothing: it has no price.
+  std::optional<registry::Bill> bill(std::string_view provider, std::string_view model,
+                                     const exchange::Usage& usage) const;
+
   const registry::Registry registry_;
   const bool receipts_;
 };

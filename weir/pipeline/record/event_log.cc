@@ -76,7 +76,7 @@ EventLog::EventLog(io::Loop& loop, RingFile file, telemetry::Shard& shard, const
       ring_(file_.ring),
       written_{shard.series(metrics.written, {"usage"}), shard.series(metrics.written, {"telemetry"})},
       dropped_{shard.series(metrics.dropped, {"usage"}), shard.series(metrics.dropped, {"telemetry"})},
-      sync_(loop, *file_.saved, ring_,
+      sync_(loop, *file_.memory, *file_.saved, ring_,
             {shard.series(metrics.sync, {}), shard.series(metrics.sync_errors, {})}, std::move(say)) {
   shard.series(metrics.places, {}).set(static_cast<double>(ring_.slots()));
 }

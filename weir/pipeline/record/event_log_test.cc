@@ -182,11 +182,19 @@ TEST(EventOf, HoldsWhatHappened) {
     exchange::Exchange& x = asked.exchange;
     x.id = "req_1";
     x.peer = "10.0.0.9";
-    x.principal.name = "team-a";
+    auto identity = std::make_shared<exchange::Identity>();
+    identity->name = "team-a";
+    identity->tenant = "tn";
+    identity->team = "te";
+    identity->user = "us";
+    identity->key = "ke";
+    x.principal.identity = std::move(identity);
+    x.tags = {"planner", "run-1", "invoices"};
     x.request.model = "fast";
     x.request.body_bytes = 321;
     x.route.model = "gpt";
     x.timeline = {.received = {1'000'000},
+                  .authenticated = {1'001'000},
                   .parsed = {1'012'000},
                   .connected = {1'020'999},
                   .first_byte = {2'000'000},
@@ -196,6 +204,7 @@ TEST(EventOf, HoldsWhatHappened) {
     x.outcome.attempts = 2;
     x.outcome.provider = "p";
     x.outcome.provider_model = "pm";
+    x.outcome.begun_by = "q qm";
     x.outcome.endpoint = "host:1";
     x.outcome.events = 9;
     x.outcome.answer_bytes = 100;
@@ -217,8 +226,9 @@ TEST(EventOf, HoldsWhatHappened) {
     EXPECT_EQ(e.status, 200);
     EXPECT_EQ(e.attempts, 2);
     EXPECT_TRUE(e.streamed);
-    EXPECT_THAT(e.texts, ElementsAre("req_1", "team-a", "fast", "gpt", "p", "pm", "host:1", "chat", "ok", "",
-                                     "10.0.0.9"));
+    EXPECT_THAT(e.texts,
+                ElementsAre("req_1", "team-a", "fast", "gpt", "p", "pm", "host:1", "chat", "ok", "",
+                            "10.0.0.9", "tn", "te", "us", "ke", "planner", "run-1", "invoices", "q qm"));
 
     x.outcome.error = make_error(ErrorCode::kUpstream, "m", {}, "stream_cut");
     e = event_of(x, {5'000'000}, {0});

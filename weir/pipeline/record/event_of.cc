@@ -4,6 +4,14 @@
 #include <limits>
 
 namespace weir::pipeline {
+namespace {
+
+int32_t small(const std::optional<int64_t>& tokens) {
+  return static_cast<int32_t>(
+      std::clamp<int64_t>(tokens.value_or(-1), -1, std::numeric_limits<int32_t>::max()));
+}
+
+}  // namespace
 
 telemetry::Event event_of(const exchange::Exchange& x, MonoTime end, WallTime wall_end) {
   using telemetry::EventText;
@@ -25,6 +33,13 @@ telemetry::Event event_of(const exchange::Exchange& x, MonoTime end, WallTime wa
   e.cached_input_tokens = x.usage.cached_input_tokens.value_or(-1);
   e.reasoning_tokens = x.usage.reasoning_tokens.value_or(-1);
   e.cost_nanodollars = x.cost.nanodollars.value_or(-1);
+  e.input_nanodollars = x.cost.input_nanodollars;
+  e.cache_read_nanodollars = x.cost.cache_read_nanodollars;
+  e.cache_write_nanodollars = x.cost.cache_write_nanodollars;
+  e.price_version = x.cost.price_version;
+  e.cache_write_tokens = small(x.usage.cache_write_tokens);
+  e.cache_write_1h_tokens = small(x.usage.cache_write_1h_tokens);
+  e.usage_estimated = o.usage_estimated;
   e.request_bytes = static_cast<int64_t>(x.request.body_bytes);
   e.answer_bytes = static_cast<int64_t>(o.answer_bytes);
   e.stream_events = static_cast<int32_t>(std::min<uint64_t>(o.events, std::numeric_limits<int32_t>::max()));
@@ -33,7 +48,7 @@ telemetry::Event event_of(const exchange::Exchange& x, MonoTime end, WallTime wa
   e.streamed = o.streamed;
 
   e.text(EventText::kRequestId) = x.id;
-  e.text(EventText::kPrincipal) = x.principal.name;
+  if (x.timeline.authenticated.ns != 0) e.text(EventText::kPrincipal) = x.principal.name();
   e.text(EventText::kModelAsked) = x.request.model;
   e.text(EventText::kModel) = x.route.model;
   e.text(EventText::kProvider) = o.provider;
@@ -41,6 +56,16 @@ telemetry::Event event_of(const exchange::Exchange& x, MonoTime end, WallTime wa
   e.text(EventText::kEndpoint) = o.endpoint;
   e.text(EventText::kOperation) = x.operation_name();
   e.text(EventText::kPeer) = x.peer;
+  if (const exchange::Identity* identity = x.principal.identity.get()) {
+    e.text(EventText::kTenant) = identity->tenant;
+    e.text(EventText::kTeam) = identity->team;
+    e.text(EventText::kUser) = identity->user;
+    e.text(EventText::kKey) = identity->key;
+  }
+  e.text(EventText::kAgent) = x.tags.agent;
+  e.text(EventText::kRun) = x.tags.run;
+  e.text(EventText::kTag) = x.tags.tag;
+  e.text(EventText::kBegunBy) = o.begun_by;
   if (left) {
     e.text(EventText::kOutcome) = "client_left";
   } else if (o.error) {

@@ -9,14 +9,19 @@
 namespace weir::pipeline {
 namespace {
 
+// 1 MB: 35 ms at 60,000 events a second, and a sync comes each 8. Again when half of it is used, and after a
+// second: the system may have written the pages back by itself.
+constexpr size_t kAheadEvents = 2048;
+constexpr Duration kAheadFor = seconds(1);
 constexpr Duration kRetry = seconds(1);
 constexpr Duration kWaitMax = seconds(10);
 
 }  // namespace
 
-GroupSync::GroupSync(io::Loop& loop, io::MappedFile& saved, telemetry::EventRing& ring, Metrics metrics,
-                     Say say)
+GroupSync::GroupSync(io::Loop& loop, io::MappedFile& memory, io::MappedFile& saved,
+                     telemetry::EventRing& ring, Metrics metrics, Say say)
     : loop_(loop),
+      memory_(memory),
       saved_(saved),
       ring_(ring),
       metrics_(metrics),
@@ -43,9 +48,14 @@ io::Task<void> GroupSync::sync() {
   wanted_ = awaited_ = false;
   uint64_t covered = ring_.next(), from = std::max(synced_, ring_.drained());
   MonoTime began = loop_.now();
+  bool ahead = covered + kAheadEvents / 2 >= ahead_to_ || began - ahead_at_ >= kAheadFor;
+  if (ahead) {
+    ahead_to_ = covered + kAheadEvents;
+    ahead_at_ = began;
+  }
   Result<void> done;
   if (!WEIR_MUTATE(kSkippedSync))
-    done = co_await io::offload(loop_, [this, from, covered] { return save(from, covered); });
+    done = co_await io::offload(loop_, [this, from, covered, ahead] { return save(from, covered, ahead); });
   running_ = false;
   metrics_.seconds.record(to_seconds(loop_.now() - began));
   if (done) synced_ = covered;
@@ -54,12 +64,13 @@ io::Task<void> GroupSync::sync() {
 
 // On a worker. The store may have an event meanwhile and the loop its slot: then it is copied torn, and
 // nobody will ask for it.
-Result<void> GroupSync::save(uint64_t from, uint64_t to) {
+Result<void> GroupSync::save(uint64_t from, uint64_t to, bool ahead) {
   while (from < to) {
     telemetry::EventRing::Run run = ring_.run(from, to);
     TRY_VOID(saved_.write(run.at, run.bytes));
     from += run.events;
   }
+  if (ahead) memory_.prepare(ring_.run(to, to + kAheadEvents).bytes);
   return {};
 }
 

@@ -4,6 +4,8 @@
 // How long an event waits for a sync to begin: at most `delay` (within the timer wheel's tick), or not at all
 // where somebody waits for it; what comes while one runs is covered by the next.
 //
+// A sync also prepares the slots that come next, so that the loop's stores meet no page fault.
+//
 // A sync copies what is new in the ring into the ring's saved file (ring_file.h), except what the store has
 // already. One that fails is tried again every second, from its begin: Linux forgets after the first error
 // which pages it could not write.
@@ -30,8 +32,9 @@ class GroupSync final : public exchange::Receipt, io::Timer {
   /// Sentences for the operator's log: when syncs begin to fail, when they work again.
   using Say = std::function<void(bool bad, std::string_view sentence)>;
 
-  /// `saved` is the ring's; both outlive this.
-  GroupSync(io::Loop& loop, io::MappedFile& saved, telemetry::EventRing& ring, Metrics metrics, Say say);
+  /// `memory` and `saved` are the ring's; all outlive this.
+  GroupSync(io::Loop& loop, io::MappedFile& memory, io::MappedFile& saved, telemetry::EventRing& ring,
+            Metrics metrics, Say say);
   ~GroupSync();  // Requires: nothing under way (never used, or finish() ended)
 
   void set_delay(Duration delay) { delay_ = delay; }
@@ -53,10 +56,11 @@ class GroupSync final : public exchange::Receipt, io::Timer {
   void on_timer() override { begin(); }
   void begin() { tasks_.start(sync()); }
   io::Task<void> sync();
-  Result<void> save(uint64_t from, uint64_t to);
+  Result<void> save(uint64_t from, uint64_t to, bool ahead);
   void settle(const Result<void>& done);
 
   io::Loop& loop_;
+  io::MappedFile& memory_;
   io::MappedFile& saved_;
   telemetry::EventRing& ring_;
   Metrics metrics_;
@@ -64,6 +68,8 @@ class GroupSync final : public exchange::Receipt, io::Timer {
   Duration delay_ = milliseconds(5);
   bool strict_ = true;
 
+  uint64_t ahead_to_ = 0;  // the memory of slots before it was prepared, at:
+  MonoTime ahead_at_;
   uint64_t synced_ = 1;  // every event before it is on the device
   uint64_t failures_ = 0;
   bool running_ = false;

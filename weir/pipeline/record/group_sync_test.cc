@@ -23,7 +23,8 @@ struct World {
     seconds = registry.add_histogram("s_seconds", "S.", {}, {1});
     errors = registry.add_counter("e_total", "E.");
     telemetry::Shard& shard = registry.add_shard();
-    sync.emplace(loop, file, ring, GroupSync::Metrics{shard.series(seconds, {}), shard.series(errors, {})},
+    sync.emplace(loop, file, file, ring,
+                 GroupSync::Metrics{shard.series(seconds, {}), shard.series(errors, {})},
                  [this](bool bad, std::string_view text) {
                    said.push_back((bad ? "bad: " : "good: ") + std::string(text));
                  });
@@ -64,6 +65,25 @@ TEST(GroupSync, WhoWaitsIsToldWhenItsEventIsOnTheDevice) {
     EXPECT_EQ(w.file.syncs, 2);
     co_await w.sync->finish();
     EXPECT_EQ(w.file.syncs, 2);  // everything is there already
+  });
+}
+
+TEST(GroupSync, ASyncPreparesTheSlotsThatComeNext) {
+  run([](io::Loop& loop) -> Task<void> {
+    World w(loop);
+    auto prepared = [&w](uint64_t next) {
+      size_t at = telemetry::EventRing::kHeaderBytes + (next - 1) * telemetry::EventRing::kSlotBytes;
+      EXPECT_EQ(w.file.prepared.data(), w.file.bytes().data() + at);
+      EXPECT_EQ(w.file.prepared.size(), w.file.bytes().size() - at);  // to the ring's end, where it is short
+    };
+    EXPECT_TRUE(co_await w.sync->settled(w.append(true), w.never));
+    prepared(2);
+    EXPECT_TRUE(co_await w.sync->settled(w.append(true), w.never));
+    prepared(2);  // far enough still
+    co_await io::sleep(loop, seconds(1), w.never);
+    EXPECT_TRUE(co_await w.sync->settled(w.append(true), w.never));
+    prepared(4);  // the system may have written its pages back
+    co_await w.sync->finish();
   });
 }
 

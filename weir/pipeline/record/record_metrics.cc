@@ -41,6 +41,9 @@ RecordMetrics register_metrics(telemetry::Registry& r) {
                                 "Answers whose tokens have no price in the registry.", route),
       .unmetered = r.add_counter("weir_unmetered_answers_total",
                                  "Successful answers whose model server reported no usage.", route),
+      .limited = r.add_counter("weir_limited_total",
+                               "Requests that a rate, a number of streams or a budget refused or cut off.",
+                               {"scope", "limit"}),
       .in_flight = r.add_gauge("weir_requests_in_flight", "Requests in the pipeline now."),
       .log_dropped = r.add_counter("weir_log_dropped_total",
                                    "Log lines lost because the log could not be written in time."),
@@ -80,6 +83,8 @@ void RecordCells::record(const exchange::Exchange& e, MonoTime end) {
   }
   route.requests.add();
 
+  if (!e.reserved.refused_limit.empty())
+    shard_.series(metrics_.limited, {e.reserved.refused_scope, e.reserved.refused_limit}).add();
   if (e.outcome.error || left) {
     std::string_view reason = "client_left";
     if (!left)
@@ -96,9 +101,11 @@ void RecordCells::record(const exchange::Exchange& e, MonoTime end) {
   if (e.timeline.first_token.ns != 0)
     route.first_token.record(to_seconds(e.timeline.first_token - e.timeline.received));
 
+  // What nobody told is in the record and in the ledger, not among what model servers reported.
+  bool told = !e.outcome.usage_estimated || !e.spent.empty();
   auto count = [&](std::optional<telemetry::Counter>& series, telemetry::Family<telemetry::Counter> family,
                    const std::optional<int64_t>& tokens) {
-    if (!tokens || *tokens <= 0) return;
+    if (!told || !tokens || *tokens <= 0) return;
     if (!series) series = shard_.series(family, {operation, provider, model});
     series->add(static_cast<double>(*tokens));
   };

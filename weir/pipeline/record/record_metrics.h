@@ -25,6 +25,7 @@ struct RecordMetrics {
   telemetry::Family<telemetry::Counter> cost;                 // operation, provider, model: dollars
   telemetry::Family<telemetry::Counter> unpriced;     // operation, provider, model: tokens without a price
   telemetry::Family<telemetry::Counter> unmetered;    // operation, provider, model: answered without usage
+  telemetry::Family<telemetry::Counter> limited;      // scope, limit
   telemetry::Family<telemetry::Gauge> in_flight;      // no label
   telemetry::Family<telemetry::Counter> log_dropped;  // no label
 };

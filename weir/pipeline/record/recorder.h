@@ -11,6 +11,8 @@
 #include "weir/pipeline/record/event_log.h"
 #include "weir/pipeline/record/record_metrics.h"
 #include "weir/pipeline/record/record_sink.h"
+#include "weir/pipeline/record/trace_log.h"
+#include "weir/telemetry/event.h"
 
 namespace weir::pipeline {
 
@@ -28,14 +30,17 @@ class Recorder final : public RecordSink {
   std::vector<std::string> not_ready() const override;
   std::vector<std::string> warnings() const override;
   void set_log_requests(bool on) { log_requests_ = on; }
+  /// Outlives the recorder; nullptr: no spans are made.
+  void set_traces(TraceLog* traces) { traces_ = traces; }
 
  private:
-  void log(const exchange::Exchange& exchange, MonoTime end, WallTime wall_end);
+  void log(const exchange::Exchange& exchange, const telemetry::Event& event, WallTime wall_end);
 
   io::Loop& loop_;
   RecordCells cells_;
   LineSink line_sink_;
   EventLog* events_;
+  TraceLog* traces_ = nullptr;
   std::string line_room_;
   TimeText now_;
   bool log_requests_ = true;

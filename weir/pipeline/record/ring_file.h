@@ -1,7 +1,9 @@
 // RingFile: one core's event ring with its two files. The memory is stored into by the loop and survives the
 // process; `saved` is written by GroupSync alone and survives the machine. Two, because a mapping that is
 // synced stops whoever stores into it next (io/disk.h): with one file the added p99 of a full core was 15 ms.
-// What the first has lost when it is opened is put back from the second.
+// The system writes the memory's dirty pages back by itself every half a minute, which does the same:
+// GroupSync prepares what is stored into next. What the first has lost when it is opened is put back from the
+// second.
 #pragma once
 
 #include <memory>

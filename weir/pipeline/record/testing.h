@@ -26,13 +26,15 @@ class TestFile final : public io::MappedFile {
     if (fails) return fail_internal(ErrorCode::kIo, "input/output error");
     return {};
   }
+  void prepare(std::span<const std::byte> part) override { prepared = part; }
   void hold() { held = true; }
   void let_go() {
     held = false;
     held.notify_all();
   }
 
-  std::atomic<int> syncs{0};  // begun
+  std::span<const std::byte> prepared;  // last
+  std::atomic<int> syncs{0};            // begun
   std::atomic<bool> held{false};
   std::atomic<bool> fails{false};
 

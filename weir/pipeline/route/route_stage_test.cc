@@ -47,7 +47,8 @@ io::Task<void> route(io::Loop& loop, const Settings& settings, std::string model
   testing::Asked asked(loop);
   asked.exchange.request.model = model;
   asked.exchange.request.body = json::PaddedBuffer(body);
-  asked.exchange.principal = {"key", allowed};
+  asked.exchange.principal =
+      exchange::Principal::with_key("key", allowed ? *allowed : std::vector<std::string>{});
   auto flow = co_await stage.before(asked.exchange);
   if (!flow) {
     routed.error = flow.error();
@@ -152,7 +153,8 @@ io::Task<void> route_passed(io::Loop& loop, const Settings& settings, Passed& p)
   exchange::PassThrough pass{p.api, "POST", "/v1/x", {}, false, body};
   asked.exchange.pass = &pass;
   asked.exchange.request.model = p.model;
-  asked.exchange.principal = {"key", p.allowed};
+  asked.exchange.principal =
+      exchange::Principal::with_key("key", p.allowed ? *p.allowed : std::vector<std::string>{});
   if (p.anthropic) asked.exchange.dialect = exchange::Dialect::kAnthropic;
   auto flow = co_await stage.before(asked.exchange);
   if (!flow) {
@@ -201,7 +203,8 @@ io::Task<void> route_document(io::Loop& loop, const Settings& settings, std::str
   asked.exchange.request.model = "chat";
   asked.exchange.request.body = json::PaddedBuffer(body);
   EXPECT_TRUE(asked.exchange.request.parse(parser));
-  asked.exchange.principal = {"key", allowed};
+  asked.exchange.principal =
+      exchange::Principal::with_key("key", allowed ? *allowed : std::vector<std::string>{});
   auto flow = co_await stage.before(asked.exchange);
   said = flow ? "routed" : flow.error().param + " " + flow.error().reason;
 }

@@ -72,7 +72,9 @@ Result<std::unique_ptr<Database>> Database::open(Options options) {
   const Options& o = db->options_;
   // NOMUTEX: callers take turns, which is all it asks for.
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-              (o.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+              (o.read_only ? SQLITE_OPEN_READONLY
+               : o.create  ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                           : SQLITE_OPEN_READWRITE);
   sqlite3* handle = nullptr;
   int code = sqlite3_open_v2(o.path.c_str(), &handle, flags, o.vfs.empty() ? nullptr : o.vfs.c_str());
   db->handle_.reset(handle);  // there is one after most failures too

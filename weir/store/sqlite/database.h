@@ -63,6 +63,7 @@ class Database {
     std::string path;
     std::string vfs;  // io::Disk::sqlite_vfs(); empty: SQLite's own
     bool read_only = false;
+    bool create = true;               // where there is none; else that is an error
     milliseconds busy_timeout{5000};  // how long to wait for another connection's lock
   };
   /// Errors: kIo. That the file is no database shows at the first statement, not here.

@@ -52,6 +52,13 @@ void put_known_number(sqlite3_context* to, const Row& row) {
   put_known(to, row.event.*Member);
 }
 
+// A part of a cost that is known.
+template <auto Member>
+void put_priced(sqlite3_context* to, const Row& row) {
+  if (row.event.cost_nanodollars >= 0 && row.event.price_version != 0)
+    put(to, static_cast<int64_t>(row.event.*Member));
+}
+
 struct Column {
   EventColumn shown;
   void (*put)(sqlite3_context*, const Row&);  // leaves it alone: NULL
@@ -98,6 +105,22 @@ constexpr auto kColumns = std::to_array<Column>({
     {{"ring", "TEXT"}, [](sqlite3_context* to, const Row& r) { put(to, r.ring); }},
     {{"sequence", "INTEGER"},
      [](sqlite3_context* to, const Row& r) { put(to, static_cast<int64_t>(r.sequence)); }},
+    // Since the third version of an event; the table only grows.
+    {{"tenant", "TEXT"}, put_text<EventText::kTenant>},
+    {{"team", "TEXT"}, put_text<EventText::kTeam>},
+    {{"user", "TEXT"}, put_text<EventText::kUser>},
+    {{"key", "TEXT"}, put_text<EventText::kKey>},
+    {{"agent", "TEXT"}, put_text<EventText::kAgent>},
+    {{"run", "TEXT"}, put_text<EventText::kRun>},
+    {{"tag", "TEXT"}, put_text<EventText::kTag>},
+    {{"cache_write_tokens", "INTEGER"}, put_known_number<&Event::cache_write_tokens>},
+    {{"cache_write_1h_tokens", "INTEGER"}, put_known_number<&Event::cache_write_1h_tokens>},
+    {{"input_nanodollars", "INTEGER"}, put_priced<&Event::input_nanodollars>},
+    {{"cache_read_nanodollars", "INTEGER"}, put_priced<&Event::cache_read_nanodollars>},
+    {{"cache_write_nanodollars", "INTEGER"}, put_priced<&Event::cache_write_nanodollars>},
+    {{"price_version", "INTEGER"}, put_priced<&Event::price_version>},
+    {{"usage_estimated", "INTEGER"}, put_number<&Event::usage_estimated>},
+    {{"begun_by", "TEXT"}, put_text<EventText::kBegunBy>},
     // Hidden, the last one: which segment it lies in; they are numbered in the order of storing.
     {{"segment", "INTEGER HIDDEN"}, [](sqlite3_context* to, const Row& r) { put(to, r.segment); }},
 });

@@ -3,18 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <vector>
 
 #include "weir/base/assert.h"
 #include "weir/base/mutation.h"
 #include "weir/store/segment.h"
+#include "weir/store/sqlite/sqlite_ledger.h"
 
 namespace weir::store::sqlite {
 namespace {
 
 constexpr int64_t kApplicationId = 0x77656972;  // "weir"
-constexpr int64_t kSchema = 1;
+constexpr int64_t kSchema = 2, kFirstSchema = 1;
 
 // The ids of segments are never used again (AUTOINCREMENT): who follows the file asks for ids above the last
 // one seen. bytes stands last: whoever reads the columns before it reads no page of the bytes.
@@ -42,7 +44,7 @@ Result<void> check_schema(Database& db) {
     return fail_internal(ErrorCode::kIo,
                          fmt::format("{} is a database of another program: not touched", db.path()));
   TRY(int64_t schema, db.integer("PRAGMA user_version"));
-  if (schema != kSchema)
+  if (schema < kFirstSchema || schema > kSchema)
     return fail_internal(ErrorCode::kIo, fmt::format("{} was written by another version of weir (schema {}, "
                                                      "this one knows {})",
                                                      db.path(), schema, kSchema));
@@ -56,7 +58,7 @@ Result<void> check_schema(Database& db) {
 Result<std::unique_ptr<SqliteEventStore>> SqliteEventStore::open(Options options) {
   TRY(auto db,
       Database::open({.path = options.path, .vfs = options.vfs, .busy_timeout = options.busy_timeout}));
-  std::unique_ptr<SqliteEventStore> store(new SqliteEventStore(std::move(db)));
+  std::unique_ptr<SqliteEventStore> store(new SqliteEventStore(std::move(db), options.kept_from));
   TRY_VOID(store->set_up(options.replica));
   return store;
 }
@@ -66,8 +68,9 @@ Result<void> SqliteEventStore::set_up(const std::string& replica) {
   TRY(int64_t version, db_->integer("PRAGMA schema_version"));
   bool fresh = pages == 0 || version == 0;
   if (!fresh) TRY_VOID(check_schema(*db_));
-  // auto_vacuum is a property of the file and must stand before its first page.
-  if (fresh) TRY_VOID(db_->execute("PRAGMA auto_vacuum = INCREMENTAL"));
+  // Properties of the file, which must stand before its first page. Pages of 16 KB: a batch of records is a
+  // few hundred KB, and each page of it costs four system calls and an entry in a table of pages.
+  if (fresh) TRY_VOID(db_->execute("PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL"));
   {
     TRY(Statement mode, db_->prepare("PRAGMA journal_mode = WAL"));
     TRY(bool row, mode.step());
@@ -75,12 +78,15 @@ Result<void> SqliteEventStore::set_up(const std::string& replica) {
       return fail_internal(ErrorCode::kIo,
                            fmt::format("cannot use {}: no write-ahead log on its disk", db_->path()));
   }
-  TRY_VOID(db_->execute("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216"));
+  TRY_VOID(
+      db_->execute("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216; "
+                   "PRAGMA wal_autocheckpoint = 256"));
   if (fresh) {
     TRY(Transaction whole, Transaction::begin(*db_));
     TRY(int64_t made, db_->integer("PRAGMA application_id"));  // by another process, meanwhile
     if (made == 0) {
       TRY_VOID(db_->execute(kCreate));
+      TRY_VOID(create_ledger(*db_));
       TRY(Statement name, db_->prepare("INSERT INTO replica (id, openings) VALUES (?, 0)"));
       TRY_VOID(name.bind(1, replica).run());
       TRY_VOID(db_->execute(
@@ -89,6 +95,7 @@ Result<void> SqliteEventStore::set_up(const std::string& replica) {
     TRY_VOID(whole.commit());
     TRY_VOID(check_schema(*db_));
   }
+  TRY_VOID(bring_up());
   {
     TRY(Statement id, db_->prepare("SELECT id FROM replica"));
     TRY(bool row, id.step());
@@ -100,6 +107,16 @@ Result<void> SqliteEventStore::set_up(const std::string& replica) {
   // syncs the log, with all that stands before it. It has to change something, or SQLite writes nothing. (The
   // simulated disk found both.)
   return db_->execute("UPDATE replica SET openings = openings + 1");
+}
+
+// A file of an earlier schema: what is new is added, nothing else changes. The ledger begins now.
+Result<void> SqliteEventStore::bring_up() {
+  TRY(int64_t schema, db_->integer("PRAGMA user_version"));
+  if (schema == kSchema) return {};
+  TRY(Transaction whole, Transaction::begin(*db_));
+  TRY_VOID(create_ledger(*db_));
+  TRY_VOID(db_->execute(fmt::format("PRAGMA user_version = {}", kSchema)));
+  return whole.commit();
 }
 
 Result<std::unique_ptr<Database>> open_events_for_reading(Database::Options options) {
@@ -149,7 +166,8 @@ Result<void> SqliteEventStore::insert(const EventBatch& batch) {
                    "VALUES (?, ?, ?, ?, ?, ?, ?)"));
   into.bind(1, batch.ring).bind(2, as_integer(batch.first)).bind(3, as_integer(batch.next));
   into.bind(4, as_integer(batch.events)).bind(5, batch.time_min_unix_ns).bind(6, batch.time_max_unix_ns);
-  return into.bind(7, batch.bytes).run();
+  TRY_VOID(into.bind(7, batch.bytes).run());
+  return add_to_ledger(*db_, batch);
 }
 
 Result<void> SqliteEventStore::set_position(const EventBatch& batch) {
@@ -212,18 +230,23 @@ Result<uint64_t> SqliteEventStore::remove(Statement& oldest, uint64_t& bytes_lef
 
 Result<uint64_t> SqliteEventStore::expire(WallTime before, uint64_t bytes_max) {
   uint64_t bytes_left = kExpireBytesMax;
-  TRY(Statement aged, db_->prepare("SELECT id, events, length(bytes) FROM segment WHERE time_max < ? "
-                                   "ORDER BY time_max"));
-  TRY(uint64_t removed, remove(aged.bind(1, before.unix_ns), bytes_left));
+  int64_t end = kept_from_ ? kept_from_->load() : std::numeric_limits<int64_t>::max();
+  TRY(Statement aged,
+      db_->prepare("SELECT id, events, length(bytes) FROM segment WHERE time_max < ? AND id < ? "
+                   "ORDER BY time_max"));
+  TRY(uint64_t removed, remove(aged.bind(1, before.unix_ns).bind(2, end), bytes_left));
 
   TRY(int64_t page_bytes, db_->integer("PRAGMA page_size"));
   TRY(int64_t pages, db_->integer("PRAGMA page_count"));
   TRY(int64_t unused, db_->integer("PRAGMA freelist_count"));
   auto pages_max = static_cast<int64_t>(bytes_max / static_cast<uint64_t>(page_bytes));
   if (int64_t used = pages - unused; used > pages_max) {
-    uint64_t wanted = std::min(bytes_left, static_cast<uint64_t>((used - pages_max) * page_bytes));
-    TRY(Statement first, db_->prepare("SELECT id, events, length(bytes) FROM segment ORDER BY id"));
-    TRY(uint64_t more, remove(first, wanted));
+    // Pages hold as little as half their size in segments, so the bytes of all pages that are too many may be
+    // all that is kept: half of them, and the next call looks again.
+    uint64_t wanted = std::min(bytes_left, static_cast<uint64_t>((used - pages_max) * page_bytes / 2));
+    TRY(Statement first,
+        db_->prepare("SELECT id, events, length(bytes) FROM segment WHERE id < ? ORDER BY id"));
+    TRY(uint64_t more, remove(first.bind(1, end), wanted));
     removed += more;
   }
   if (pages > pages_max) {
@@ -231,6 +254,10 @@ Result<uint64_t> SqliteEventStore::expire(WallTime before, uint64_t bytes_max) {
     TRY_VOID(db_->execute(fmt::format("PRAGMA incremental_vacuum({})", std::min(pages - pages_max, most))));
   }
   return removed;
+}
+
+Result<uint64_t> SqliteEventStore::fold_ledger(WallTime before) {
+  return sqlite::fold_ledger(*db_, before);
 }
 
 }  // namespace weir::store::sqlite

@@ -4,11 +4,6 @@
 #include "weir/upstream/pass_through.h"
 
 namespace weir::upstream {
-namespace {
-
-constexpr http::ClientCall::Phases kCheckPhases{seconds(2), seconds(5), seconds(10)};
-
-}  // namespace
 
 io::Task<Result<void>> RemoteProvider::call(const Attempt& attempt, io::Cancel& cancel) {
   exchange::Exchange& exchange = attempt.exchange;
@@ -25,7 +20,7 @@ io::Task<bool> RemoteProvider::alive(io::Cancel& cancel) {
   http::ClientCall call(endpoint_.pool());
   std::string head = endpoint_.get_head(wire_.check_path());
   std::string_view request = head;
-  auto sent = co_await call.send("GET", {&request, 1}, kCheckPhases, cancel);
+  auto sent = co_await call.send("GET", {&request, 1}, endpoint_.check(), cancel);
   if (!sent) co_return false;
   int status = call.head().status;
   co_return status < 500 && status != 401 && status != 403;

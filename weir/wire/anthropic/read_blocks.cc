@@ -191,6 +191,7 @@ Result<void> BlockReader::document(const Fields& fields, const std::string& path
       part.media_type = "text/plain";
       part.text = pieces->as_string().value_or("");
     } else {  // texts and images that the caller cut himself: they follow as they are
+      if (!part.name.empty()) parts.push_back({.text = part.name});
       return content(*pieces, inside + ".content", Place::kDocument, parts);
     }
   } else {

@@ -199,6 +199,8 @@ Result<void> read_request(Operation operation, json::Parser& parser, exchange::M
       {"content", ParameterKind::kObject}};
   for (const Parameter& parameter : kParameters)
     if (const Value* value = document.find(parameter.name)) TRY_VOID(check_parameter(parameter, *value));
+  // To be counted, a whole request may stand in one of its members.
+  if (operation == Operation::kCountTokens && document.find("generateContentRequest")) return {};
   if (operation != Operation::kEmbedding) return require(document, "contents");
   return require(document, document.find("content") ? "content" : "requests");
 }

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "weir/base/json_write.h"
+#include "weir/wire/fields.h"
 #include "weir/wire/gemini/codec.h"
 
 namespace weir::wire::gemini {
@@ -123,7 +124,8 @@ class ContentsWriter {
   }
 
   void media(const Part& part) {
-    if (part.kind == PartKind::kFile && !part.text.empty()) return text(part.text);
+    if (part.kind == PartKind::kFile && !part.text.empty()) return text(titled(part.name, part.text));
+    if (!part.name.empty()) losses_.add("messages.content.file.name");
     if (!part.detail.empty() && part.detail != "auto") losses_.add("messages.content.image.detail");
     std::string_view uri = part.url.empty() ? std::string_view(part.file_id) : part.url;
     if (part.data.empty() && uri.empty()) return;
@@ -262,6 +264,7 @@ void write_thinking(Writer& out, const chat::Reasoning& reasoning, int generatio
                                      {"xhigh", "HIGH", 24576},    {"max", "HIGH", 24576}};
   if (reasoning.budget_tokens) {
     out.member("thinkingBudget", *reasoning.budget_tokens);
+    if (!reasoning.effort.empty()) losses.add("reasoning.effort");
   } else if (!reasoning.effort.empty()) {
     const Row* row = std::ranges::find(kEfforts, reasoning.effort, &Row::effort);
     if (row == std::end(kEfforts) || row->effort == "xhigh" || row->effort == "max")

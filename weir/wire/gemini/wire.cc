@@ -84,6 +84,19 @@ class GeminiWire final : public Wire {
                          chat::Losses& losses) const override {
     return gemini::write_chat(request, model, losses);
   }
+  std::string write_count(const chat::Request& request, std::string_view model,
+                          chat::Losses& losses) const override {
+    // Only so are the system's words and the tools counted, too.
+    std::string out = R"({"generateContentRequest":{"model":)";
+    json::append_quoted(out, resource_name(model));
+    out += ',';
+    out.append(gemini::write_chat(request, model, losses), 1);
+    return out += '}';
+  }
+  std::optional<int64_t> read_count(const json::Document& answer) const override {
+    const json::Value* count = answer.find("totalTokens");
+    return count ? count->as_int() : std::nullopt;
+  }
   std::string write_embedding_request(const EmbeddingRequest& request, std::string_view model,
                                       chat::Losses& losses) const override {
     return gemini::write_embedding_request(request, model, losses);

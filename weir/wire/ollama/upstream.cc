@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "weir/base/json_write.h"
+#include "weir/wire/fields.h"
 #include "weir/wire/ollama/codec.h"
 
 namespace weir::wire::ollama {
@@ -77,7 +78,7 @@ class MessagesWriter {
         break;
       case PartKind::kFile:
         if (part.text.empty()) losses_.add("messages.content.document");
-        append_paragraph(draft.content, part.text);
+        if (!part.text.empty()) append_paragraph(draft.content, titled(part.name, part.text));
         break;
       case PartKind::kToolCall:
         names_.insert_or_assign(part.id, part.name);

@@ -351,7 +351,7 @@ void write_part(json::Writer& w, const Part& part, chat::Losses& losses) {
       return;
     }
     case PartKind::kFile: {
-      if (!part.text.empty()) return write_text_part(w, part.text);
+      if (!part.text.empty()) return write_text_part(w, titled(part.name, part.text));
       if (part.data.empty() && part.file_id.empty()) return losses.add("messages.content.document.url");
       w.begin_object().member("type", "file").key("file").begin_object();
       if (!part.data.empty()) {
@@ -424,8 +424,8 @@ void write_assistant(json::Writer& w, const chat::Message& message, chat::Losses
   for (const Part& part : message.parts) {
     calls = calls || part.kind == PartKind::kToolCall;
     said = said || part.kind == PartKind::kText;
-    if (part.kind == PartKind::kThinking || part.kind == PartKind::kRedactedThinking)
-      losses.add("messages.content.thinking");
+    if (part.kind == PartKind::kThinking) losses.add("messages.content.thinking");
+    if (part.kind == PartKind::kRedactedThinking) losses.add("messages.content.redacted_thinking");
     if (!part.cache_control.empty()) losses.add("messages.content.cache_control");
   }
   if (said)
@@ -510,6 +510,13 @@ std::string_view effort_of(const chat::Reasoning& reasoning) {
   return *reasoning.budget_tokens <= 2048 ? "low" : *reasoning.budget_tokens <= 12'288 ? "medium" : "high";
 }
 
+// An effort is all that can be said here.
+void note_reasoning(const chat::Reasoning& reasoning, chat::Losses& losses) {
+  if (reasoning.budget_tokens && !reasoning.effort.empty()) losses.add("reasoning.budget_tokens");
+  if (reasoning.enabled == true && effort_of(reasoning).empty()) losses.add("reasoning");
+  if (reasoning.show) losses.add("reasoning.summary");
+}
+
 }  // namespace
 
 std::string write_chat(const chat::Request& request, std::string_view model, chat::Losses& losses) {
@@ -536,6 +543,7 @@ std::string write_chat(const chat::Request& request, std::string_view model, cha
   write_format(w, request.format);
   if (std::string_view effort = effort_of(request.reasoning); taken.reasoning && !effort.empty())
     w.member("reasoning_effort", effort);
+  note_reasoning(request.reasoning, losses);
   auto optional = [&](std::string_view key, const auto& value) {
     if (value) w.member(key, *value);
   };

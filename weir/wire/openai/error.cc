@@ -39,7 +39,7 @@ std::string error_body(const Error& error) {
   std::string out = R"({"error":{"message":)";
   json::append_quoted(out, error.for_caller());
   out += R"(,"type":")";
-  out += type_of(error.code);
+  out += error.reason == "insufficient_quota" ? error.reason : type_of(error.code);
   out += R"(","param":)";
   append_nullable(out, error.param);
   out += R"(,"code":)";

@@ -37,6 +37,8 @@ class OpenAiWire final : public Wire {
         return "/completions";
       case Operation::kEmbedding:
         return "/embeddings";
+      case Operation::kCountTokens:
+        return "/chat/completions/input_tokens";  // llama.cpp's: OpenAI's own counts for Responses only
       default:
         return "/chat/completions";
     }
@@ -47,6 +49,14 @@ class OpenAiWire final : public Wire {
   std::string write_chat(const chat::Request& request, std::string_view model,
                          chat::Losses& losses) const override {
     return openai::write_chat(request, model, losses);
+  }
+  std::string write_count(const chat::Request& request, std::string_view model,
+                          chat::Losses& losses) const override {
+    return openai::write_chat(request, model, losses);
+  }
+  std::optional<int64_t> read_count(const json::Document& answer) const override {
+    const json::Value* count = answer.find("input_tokens");
+    return count ? count->as_int() : std::nullopt;
   }
   std::string write_embedding_request(const EmbeddingRequest& request, std::string_view model,
                                       chat::Losses& losses) const override {

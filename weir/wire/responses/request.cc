@@ -69,9 +69,7 @@ constexpr std::string_view kRead[] = {
     "service_tier",
     "metadata",
     "stream_options",
-    "truncation",
     "background",
-    "include",
 };
 
 Unexpected bad(const std::string& path, std::string_view what) {
@@ -255,6 +253,14 @@ Result<void> read_text(const Value& text, chat::Request& request) {
   return {};
 }
 
+// Says what weir does in any case.
+bool holds_anyway(const json::Member& member) {
+  if (member.key == "truncation") return member.value.is_string("disabled");
+  if (member.key != "include" || member.value.type != Type::kArray) return false;
+  return std::ranges::all_of(json::elements_of(member.value.raw),
+                             [](const Value& what) { return what.is_string("reasoning.encrypted_content"); });
+}
+
 }  // namespace
 
 Result<void> read_request(Operation, json::Parser& parser, exchange::ModelRequest& request) {
@@ -303,6 +309,7 @@ Result<chat::Request> read_chat(const exchange::ModelRequest& source) {
     request.reasoning.effort = of.text("effort");
     if (request.reasoning.effort == "none") request.reasoning = {.enabled = false};
     if (of.find("summary")) request.reasoning.show = true;
+    if (of.find("summary") && !of.is("summary", "auto")) request.unread.emplace_back("reasoning.summary");
   }
   request.max_tokens = fields.integer("max_output_tokens");
   request.temperature = fields.number("temperature");
@@ -311,7 +318,8 @@ Result<chat::Request> read_chat(const exchange::ModelRequest& source) {
   if (request.user.empty()) request.user = fields.text("user");
   request.service_tier = fields.text("service_tier");
   for (const json::Member& member : fields.all())
-    if (member.value.type != Type::kNull && std::ranges::find(kRead, member.key) == std::end(kRead))
+    if (member.value.type != Type::kNull && std::ranges::find(kRead, member.key) == std::end(kRead) &&
+        !holds_anyway(member))
       request.unread.emplace_back(member.key.substr(0, 64));
   return request;
 }

@@ -115,6 +115,7 @@ LocalProvider::LocalProvider(std::string name, io::Loop& loop, json::Parser& par
     options.url.scheme = BaseUrl::Scheme::kUnix;
     options.url.host = model->socket_path;
     options.url.path = "/v1";
+    options.counts_tokens = true;
     entries_.push_back({model, std::make_unique<Endpoint>(loop, std::move(options))});
   }
 }
