@@ -241,6 +241,43 @@ TEST(Bank, AReplicaThatNeverReachedTheStoreHasAThird) {
   world.universe.run(Play::run(world));
 }
 
+// A store that comes back empty knows only who has asked it again. Who would believe that it is alone would,
+// when the store goes once more, take for itself what all may use.
+TEST(Bank, FewerReplicasAreBelievedAfterAWhileOnly) {
+  struct Play {
+    static io::Task<void> run(World& world) {
+      bool b_is_cut_off = false;
+      Replica a(world.a(), world.books, world.away, "a", total(kMoney));
+      Replica b(world.b(), world.books, b_is_cut_off, "b", total(kMoney));
+      for (Replica* r : {&a, &b}) {
+        EXPECT_FALSE(co_await r->reserve(100'000));
+        r->settle(100'000, 100'000);
+      }
+      co_await io::sleep(a.loop, milliseconds(500), a.never);
+      world.away = b_is_cut_off = true;
+      co_await io::sleep(a.loop, seconds(1), a.never);
+      world.books = {};
+      world.away = false;
+      co_await io::sleep(a.loop, seconds(2), a.never);
+      EXPECT_FALSE(co_await a.reserve(1000));  // it is served
+      a.settle(1000, 1000);
+      EXPECT_THAT(a.bank->warnings(), IsEmpty());
+      world.away = true;
+      int64_t mine = 1000;
+      while (!co_await a.reserve(1000)) {
+        a.settle(1000, 1000);
+        mine += 1000;
+      }
+      EXPECT_LE(mine, 450'000) << "half of what was left: the other may take the rest";
+      EXPECT_GT(mine, 300'000);
+      co_await a.bank->finish();
+      co_await b.bank->finish();
+    }
+  };
+  World world;
+  world.universe.run(Play::run(world));
+}
+
 // What a crash kept from the store is told by the next process from its own ledger.
 TEST(Bank, TellsWhatAFormerRunSpent) {
   struct Play {
