@@ -131,8 +131,8 @@ void Ledger::judge_answer(const Case& c, const AnswerReader& reader) {
   if (c.ask.account && c.error == "invalid_api_key") return;  // judge_key() has looked at it
   if (!c.request_id.empty() && !c.called_id.empty() && c.request_id != c.called_id)
     return violated(c, "the answer bears another request's id");
-  // Going on takes time, again and again if need be.
-  if (!natural.well && c.calls > 1 && c.error == "total_timeout") return;
+  // Going on takes time, again and again if need be; so does waiting for the connection to go on over.
+  if (!natural.well && (c.calls > 1 || troubles_.plan().tight()) && c.error == "total_timeout") return;
   bool natural_error = std::ranges::any_of(
       natural.reasons, [&](std::string_view reason) { return c.error.starts_with(reason); });
   if (!natural_error && !error_explained(c)) violated(c, "an error that nothing explains");
@@ -171,7 +171,8 @@ bool Ledger::error_explained(const Case& c) const {
   if (e == "overloaded") return plan.limits.connections < 1000 || plan.limits.requests < 1000;
   if (e == "too_many_requests") return plan.limits.requests_per_client > 0;
   // Who waited for a process to begin comes all at once, before its store has had a turn.
-  bool rush = plan.busy && troubles_.replica(c.replica).any(c.visit + -seconds(1));
+  MonoTime lately = c.visit + -seconds(1);
+  bool rush = plan.busy && (lately < start_ || troubles_.replica(c.replica).any(lately));
   if (e == "record_unavailable") return plan.records.refuse && (troubles_.disks_fail(c.visit) || rush);
   return false;
 }
