@@ -59,10 +59,10 @@ def test_counts(used):
     assert m.get("weir_errors_total", reason="invalid_api_key") == 1
     assert m.get("weir_errors_total", reason="invalid_value") == 1
     assert m.get("weir_errors_total") == 5
-    # Three whole or streamed chats of 12 and 20 tokens, a completion alike, an embedding of 5.
+    # Three whole or streamed chats of 12 and 20 tokens, a completion alike, an embedding of 12.
     assert m.get("weir_input_tokens_total", operation="chat") == 36
     assert m.get("weir_output_tokens_total", operation="chat") == 60
-    assert m.get("weir_input_tokens_total", operation="embedding") == 5
+    assert m.get("weir_input_tokens_total", operation="embedding") == 12
     assert m.get("weir_output_tokens_total", operation="completion") == 20
     assert m.get("weir_unmetered_answers_total") == 1
     assert m.get("weir_requests_in_flight") == 0

@@ -1,6 +1,6 @@
 """Does weir charge what the model servers invoice? Mixed requests: three callers' dialects and Responses in front of four
-providers' (so most are translated), whole and streamed, some with cached input, some that fail in every way a provider fails,
-some whose caller leaves. The mock writes down what each was, by weir's request id.
+providers' (so most are translated), whole and streamed, embeddings among them, some with cached input, some that fail in every
+way a provider fails, some whose caller leaves. The mock writes down what each was, by weir's request id.
 
 Whole answers must agree to the token and to the nano-dollar. A provider that is left, or that breaks off, tells nobody what it
 will charge: those are weir's estimates, marked as such, and must lie between what the caller saw and what the mock had said."""
@@ -19,7 +19,16 @@ SEED = 20261121
 PROVIDERS = ("openai", "anthropic", "ollama", "gemini")
 
 
+def embedding(chance):
+    """Of the three providers that have them; Gemini's tell no usage."""
+    text = "mock: " + json.dumps({"input_tokens": chance.randint(1, 5000)}) + "\nHi"
+    path = chance.choice(("/v1/embeddings", "/api/embed"))
+    return path, {"model": chance.choice(("openai", "ollama", "gemini")), "input": [text]}, {"x-weir-tag": "e"}, None
+
+
 def request(chance):
+    if chance.random() < 0.05:
+        return embedding(chance)
     frames = chance.randint(1, 12)
     script = {"frames": frames, "input_tokens": chance.randint(1, 5000), "output_tokens": chance.randint(1, 900)}
     provider, dialect = chance.choice(PROVIDERS), chance.randrange(4)

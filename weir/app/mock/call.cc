@@ -184,7 +184,8 @@ Result<void> MockCall::read(json::PaddedBuffer bytes, json::Parser& parser, cons
     if (const json::Value* v = request.document.find("input"); inputs == 0 && v)  // token ids
       inputs = v->type == json::Type::kArray ? json::elements_of(v->raw).size() : 1;
     answer.vectors.assign(std::max<size_t>(inputs, 1), std::string(kVector));
-    answer.usage.input_tokens = 5;
+    answer.usage.input_tokens = script.input_tokens;
+    used = answer.usage;
     body = wire.write_embedding(context, request, answer);
   } else if (route.operation == Operation::kCountTokens) {
     chat::Answer answer;

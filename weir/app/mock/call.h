@@ -36,6 +36,7 @@ struct MockCall {
   exchange::chat::Request asked;  // of chats and completions
   wire::AnswerContext context;
   bool stream = false;
+  std::optional<exchange::Usage> used;  // by embeddings
   std::string body;  // of an answer that is no chat: embeddings, a count, a model that was loaded
 
   /// Errors: what the request's sender is to be told, in its dialect.

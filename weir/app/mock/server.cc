@@ -271,6 +271,11 @@ io::Task<void> MockServer::whole(MockCall& call, http::Request& request, http::R
     line.model = call.context.model;
     line.whole = script.fault.empty() && script.usage != "none";
     use(line, speech.usage());
+  } else if (call.used) {
+    line.model = call.context.model;
+    // Gemini's embeddings tell nobody what they used.
+    line.whole = script.fault.empty() && call.route.dialect != Dialect::kGemini;
+    use(line, *call.used);
   }
   std::string_view body = call.body;
   if (script.fault == "malformed") body = "{this is not json";
@@ -324,7 +329,7 @@ io::Task<void> MockServer::list(http::Request& request, http::ResponseWriter& re
   else if (path.ends_with("/v1beta/models"))
     body = R"({"models":[{"name":"models/mock","displayName":"mock"}]})";
   else
-    body = wire::openai::models_body({{.id = "mock", .owned_by = "weir"}}, 0);
+    body = wire::openai::models_body({{.id = "mock", .owned_by = "weir"}});
   co_await send(response, 200, body);
 }
 
