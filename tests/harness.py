@@ -607,7 +607,8 @@ class Upstream:
                         self.bytes += len(piece)
                         buffer += piece
                     head, buffer = buffer.split(b"\r\n\r\n", 1)
-                    length = int(re.search(rb"(?i)\r\ncontent-length: (\d+)", head)[1])
+                    said = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+                    length = int(said[1]) if said else 0
                     while len(buffer) < length:
                         piece = connection.recv(65536)
                         if not piece:

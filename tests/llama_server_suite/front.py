@@ -78,7 +78,7 @@ def main() -> int:
     config = {
         "server": {"listen": listen, "cores": 1},
         "auth": {"anonymous": "never" if keys else "always", "keys": [{"name": f"key-{i}", "hash": h} for i, h in enumerate(hashes)]},
-        "providers": [{"name": "llama", "kind": "llama.cpp", "base_url": f"http://127.0.0.1:{behind}/v1", "models": [*value(arguments, "--alias").split(",")[:1], "*"], "passthrough": ["responses"]}],
+        "providers": [{"name": "llama", "kind": "llama.cpp", "base_url": f"http://127.0.0.1:{behind}/v1", "models": ["*"], "passthrough": ["responses"], "messages_api": True}],
     }
     if keys:
         config["providers"][0]["api_key"] = keys[0]

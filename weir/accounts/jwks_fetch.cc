@@ -5,28 +5,12 @@
 #include "weir/accounts/jwk.h"
 #include "weir/accounts/token_keys.h"
 #include "weir/http/fetch_options.h"
+#include "weir/http/read_whole.h"
 
 namespace weir::accounts {
 namespace {
 
 constexpr size_t kCaBytesMax = 1 << 20;
-
-io::Task<Result<std::string>> read_body(http::BodyReader& body, io::Cancel& cancel) {
-  std::string bytes;
-  for (;;) {
-    http::BodyReader::Piece piece = body.take();
-    bytes.append(piece.bytes);
-    if (bytes.size() > KeySet::kBytesMax)
-      co_return fail_internal(ErrorCode::kUpstream, "the answer is larger than 256 KiB");
-    if (piece.state == http::BodyReader::State::kEnd) co_return bytes;
-    if (piece.state == http::BodyReader::State::kMalformed ||
-        piece.state == http::BodyReader::State::kTruncated)
-      co_return fail_internal(ErrorCode::kUpstream, "the answer broke off");
-    if (piece.state == http::BodyReader::State::kData) continue;
-    co_await body.inbox().more(cancel);
-    if (cancel.requested()) co_return fail_internal(ErrorCode::kCancelled, "the answer did not come in time");
-  }
-}
 
 // Only the answer of that very address: a redirect is an answer other than 200.
 io::Task<Result<std::string>> get(io::Loop& loop, FetchUrl url, const std::string& ca_pem,
@@ -46,7 +30,7 @@ io::Task<Result<std::string>> get(io::Loop& loop, FetchUrl url, const std::strin
   if (const Header* coding = find_header(call.head().headers, "content-encoding");
       coding && !iequals(coding->value, "identity"))
     co_return fail_internal(ErrorCode::kUpstream, "the answer is in a coding that was not asked for");
-  co_return co_await read_body(call.body(), cancel);
+  co_return co_await http::read_whole(call.body(), KeySet::kBytesMax, cancel);
 }
 
 // Where the document may send us. It is the issuer's word, so another host is its choice, but not one behind

@@ -71,9 +71,9 @@ std::vector<std::unique_ptr<upstream::Provider>> make_providers(const Settings& 
     options.check.headers = std::min<Duration>(options.check.headers, p.timeouts.headers);
     if (!p.ca_file.empty())  // checked when the configuration was loaded
       if (auto pem = loop.disk().read_file(p.ca_file, 1 << 20)) options.ca_pem = *pem;
+    upstream::AlsoSpoken also{p.passthrough.has(PassedApi::kResponses), p.messages_api};
     providers.push_back(std::make_unique<upstream::RemoteProvider>(p.name, wire::wire_of(dialect_of(p.kind)),
-                                                                   loop, parser, std::move(options),
-                                                                   p.passthrough.has(PassedApi::kResponses)));
+                                                                   loop, parser, std::move(options), also));
   }
   return providers;
 }

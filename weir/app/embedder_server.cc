@@ -211,7 +211,7 @@ io::Task<void> EmbedderServer::serve(http::Request& request, http::ResponseWrite
   else if (path == "/health")
     body = R"({"status":"ok"})";
   else if (path == "/v1/models")
-    body = wire::openai::models_body({{.id = model_.name, .owned_by = "weir"}}, 0);
+    body = wire::openai::models_body({{.id = model_.name, .owned_by = "weir"}});
   else
     body = co_await embeddings(request);
   int status = body ? 200 : http_status(body.error().code);

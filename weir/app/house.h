@@ -45,6 +45,9 @@ class House final : public server::Services {
   Result<exchange::Principal> authenticate(HeaderList headers, bool peer_local) const override {
     return authenticator_.authenticate(headers, peer_local);
   }
+  io::Task<std::vector<wire::ListedModel>> found_models(io::Cancel& cancel) override {
+    return dispatcher_.found_models(cancel);
+  }
   std::vector<std::string> not_ready() const override;
   std::vector<std::string> warnings() const override;
   std::string metrics_text() const override { return metrics_text_(); }

@@ -194,6 +194,8 @@ struct ProviderSettings {
   std::string ca_file;      // empty: the system's authorities
   std::string api_version;  // Azure's: its dated API, a path for each deployment; empty: its /openai/v1
   PassedApis passthrough;   // what goes to it uninterpreted; empty: nothing
+  // kOpenAi, kOllama
+  bool messages_api = false;  // it speaks Anthropic's messages as well
   // kLocal: at least one of the two
   std::vector<LocalChatSettings> chat;
   std::vector<LocalEmbeddingsSettings> embeddings;

@@ -126,6 +126,7 @@ constexpr SettingsKey kKeys[] = {
     {"providers", "headers", kMap, 0, 32, kOptional, ""},
     {"providers", "api_version", kString, 1, 64, kOptional, ""},
     {"providers", "passthrough", kList, 0, kPassedApis, kOptional, ""},
+    {"providers", "messages_api", kBoolean, 0, 0, kOptional, ""},
     {"providers", "ca_file", kFile, 1, kPathBytes, kOptional, ""},
     {"providers", "connections_max", kInteger, 1, 65536, kOptional, ""},
     {"providers", "queue_max", kInteger, 0, 1'000'000, kOptional, ""},

@@ -501,6 +501,8 @@ class Parser {
         refuse(entry, {"chat", "embeddings"}, "only a provider of kind local has this");
         if (provider.kind != ProviderKind::kOpenAi && provider.kind != ProviderKind::kAnthropic)
           refuse(entry, {"passthrough"}, "only a provider of kind openai or anthropic has this");
+        if (provider.kind == ProviderKind::kAnthropic || provider.kind == ProviderKind::kGemini)
+          refuse(entry, {"messages_api"}, "only a provider of kind ollama or of OpenAI's kind has this");
         std::string_view standard = service ? service->base_url : standard_base_url(provider.kind);
         // A variable of the service is for the service: it is never sent to an address that the file names.
         if (service && !service->key_variable.empty() && !entry.has("base_url") && !entry.has("api_key"))
@@ -511,7 +513,7 @@ class Parser {
         else if (!entry.has("base_url"))
           provider.base_url = *BaseUrl::parse(standard);
       } else {
-        refuse(entry, {"base_url", "api_key", "headers", "ca_file", "passthrough"},
+        refuse(entry, {"base_url", "api_key", "headers", "ca_file", "passthrough", "messages_api"},
                "a provider of kind local has none");
         if (!entry.has("chat") && !entry.has("embeddings"))
           reader_.problem(entry.place(), "\"chat\" or \"embeddings\" is missing");
@@ -541,6 +543,7 @@ class Parser {
     if (!std::ranges::all_of(provider.api_version, [](char c) { return is_token({&c, 1}); }))
       reader_.problem(entry.at("api_version"), "must be letters, digits and -");
     provider.passthrough = read_passed_apis(entry);
+    entry.read("messages_api", provider.messages_api);
     entry.read("ca_file", provider.ca_file);
     if (!provider.ca_file.empty() && !text.empty() && !text.starts_with("https:"))
       reader_.problem(entry.at("ca_file"), "only an https:// base_url uses it");

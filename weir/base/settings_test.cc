@@ -112,6 +112,7 @@ providers:
     ca_file: ca.pem
     connections_max: 9
     queue_max: 8
+    messages_api: true
     timeouts: { queue_ms: 6, connect_ms: 1, headers_ms: 2, answer_ms: 7, first_token_ms: 3, idle_ms: 4, total_ms: 5 }
   - name: local
     kind: local
@@ -163,6 +164,7 @@ features: {}
   EXPECT_EQ(openai.ca_file, "/etc/weir/ca.pem");
   EXPECT_EQ(openai.connections_max, 9);
   EXPECT_EQ(openai.queue_max, 8);
+  EXPECT_TRUE(openai.messages_api);
   EXPECT_EQ(openai.timeouts,
             (UpstreamTimeouts{milliseconds(6), milliseconds(1), milliseconds(2), milliseconds(7),
                               milliseconds(3), milliseconds(4), milliseconds(5)}));
@@ -365,6 +367,8 @@ const Refusal kProviders[] = {
      {"f:1:69: providers[0].api_key: must be one line without control characters"}},
     {"providers: [{ name: p, kind: openai, base_url: \"http://h\", api_key: \"${env:EMPTY}\" }]",
      {"f:1:69: providers[0].api_key: must not be empty"}},
+    {"providers: [{ name: p, kind: anthropic, messages_api: true }]",
+     {"f:1:55: providers[0].messages_api: only a provider of kind ollama or of OpenAI's kind has this"}},
     {"providers: [{ name: p, kind: openai, base_url: \"http://h\", ca_file: x }]",
      {"f:1:69: providers[0].ca_file: only an https:// base_url uses it"}},
     {"providers:\n  - name: p\n    kind: openai\n    base_url: http://h\n    headers:\n      Host: x\n"

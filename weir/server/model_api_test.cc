@@ -45,6 +45,7 @@ struct TestServices final : Services, exchange::Handler {
     if (!authentic) return fail(ErrorCode::kUnauthenticated, "no key", {}, "missing_api_key");
     return exchange::Principal::with_key("key", allowed.value_or(std::vector<std::string>{}));
   }
+  Task<std::vector<wire::ListedModel>> found_models(io::Cancel&) override { co_return found; }
   std::vector<std::string> not_ready() const override { return reasons; }
   std::vector<std::string> warnings() const override { return doubts; }
   std::string metrics_text() const override { return "weir_up 1\n"; }
@@ -59,6 +60,7 @@ struct TestServices final : Services, exchange::Handler {
   bool authentic = true;
   std::optional<std::vector<std::string>> allowed;
   std::vector<std::string> reasons, doubts;
+  std::vector<wire::ListedModel> found;
   Handle does;
   std::set<std::string> ids;
   mutable bool local_seen = false;
@@ -676,6 +678,30 @@ TEST(Models, AreThoseTheKeyMayUse) {
     Reply refused = co_await s.client.ask(get("/v1/models"));
     EXPECT_EQ(refused.status, 401);
     EXPECT_EQ(refused.header("www-authenticate"), "Bearer");
+  });
+}
+
+TEST(Models, AreAlsoThoseThatProvidersList) {
+  run([](Scene& s) -> Task<void> {
+    fill(s.services->settings_);
+    s.services->found = {
+        {.name = "pass-1", .provider = "p", .created = 7, .more = R"("aliases":["q"])"},
+        {.name = "chat", .provider = "p"},  // named by the configuration: once
+        {.name = "pass-2", .provider = "p"},
+    };
+    s.services->allowed = {"chat", "pass-1"};
+    EXPECT_EQ(
+        (co_await s.client.ask(get("/v1/models"))).body,
+        R"({"object":"list","data":[{"id":"chat","object":"model","created":0,"owned_by":"p","type":"model","display_name":"chat","created_at":"1970-01-01T00:00:00.000Z"},)"
+        R"({"id":"pass-1","object":"model","created":7,"owned_by":"p","type":"model","display_name":"pass-1","created_at":"1970-01-01T00:00:07.000Z","aliases":["q"]}],)"
+        R"("has_more":false,"first_id":"chat","last_id":"pass-1"})");
+    EXPECT_THAT((co_await s.client.ask(get("/v1/models/pass-1"))).body, HasSubstr("\"aliases\":[\"q\"]"));
+    EXPECT_EQ((co_await s.client.ask(get("/v1/models/pass-2"))).status, 404);
+    Reply tags = co_await s.client.ask(get("/api/tags"));
+    EXPECT_THAT(tags.body, HasSubstr("\"pass-1:latest\""));
+    EXPECT_THAT(tags.body, Not(HasSubstr("pass-2")));
+    EXPECT_EQ((co_await s.client.ask(post("/api/show", R"({"model":"pass-1"})"))).status, 200);
+    EXPECT_EQ((co_await s.client.ask(post("/api/show", R"({"model":"pass-2"})"))).status, 404);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <unordered_set>
 
 #include "weir/server/caller.h"
 #include "weir/wire/ollama/ollama.h"
@@ -22,9 +23,11 @@ struct Listed {
   std::string owner;  // the provider
   bool embeddings = false;
   std::string model = {};  // the provider's name of it
+  std::optional<int64_t> created = {};
+  std::string more = {};  // as openai::ModelEntry's
 };
 
-// In the order of the configuration, each name once.
+// What the configuration names, in its order, each name once.
 std::vector<Listed> listed(const Settings& settings, const exchange::Principal& principal) {
   std::vector<Listed> models;
   auto add = [&](const std::string& name, const std::string& owner, bool embeddings,
@@ -55,6 +58,20 @@ std::vector<Listed> listed(const Settings& settings, const exchange::Principal& 
   return models;
 }
 
+// And behind it what providers list themselves, where the configuration has patterns.
+io::Task<std::vector<Listed>> all_listed(Services& services, const exchange::Principal& principal,
+                                         io::Cancel& cancel) {
+  std::vector<wire::ListedModel> found = co_await services.found_models(cancel);
+  std::vector<Listed> models = listed(services.settings(), principal);
+  std::unordered_set<std::string> names;
+  for (const Listed& model : models)
+    names.insert(model.name);
+  for (wire::ListedModel& model : found)
+    if (principal.may_use(model.name) && names.insert(model.name).second)
+      models.push_back({model.name, model.provider, false, model.name, model.created, std::move(model.more)});
+  co_return models;
+}
+
 // Who takes a name that only a pattern lists; nullptr: nobody, or the key may not use it.
 const ProviderSettings* passed_to(const Settings& settings, const exchange::Principal& principal,
                                   std::string_view id) {
@@ -66,7 +83,8 @@ const ProviderSettings* passed_to(const Settings& settings, const exchange::Prin
 }
 
 openai::ModelEntry entry_of(const registry::Registry& registry, const Listed& model) {
-  openai::ModelEntry entry{model.name, model.owner};
+  openai::ModelEntry entry{
+      .id = model.name, .owned_by = model.owner, .created = model.created, .more = model.more};
   if (const registry::ModelFacts* facts = registry.find(model.owner, model.model)) {
     entry.context_tokens = facts->context_tokens;
     entry.output_tokens = facts->output_tokens;
@@ -128,20 +146,19 @@ io::Task<void> ModelLists::models(std::shared_ptr<Services> services, http::Requ
     co_return;
   }
   std::vector<openai::ModelEntry> entries;
-  for (const Listed& model : listed(services->settings(), *principal))
+  for (const Listed& model : co_await all_listed(*services, *principal, request.cancel))
     entries.push_back(entry_of(services->registry(), model));
-  int64_t created = 0;  // weir does not know when a model was made; the field is required by the clients
   std::string body;
   int status = 200;
   if (id.empty()) {
-    body = openai::models_body(entries, created);
+    body = openai::models_body(entries);
   } else if (auto at = std::ranges::find(entries, id, &openai::ModelEntry::id); at != entries.end()) {
-    body = openai::model_body(*at, created);
+    body = openai::model_body(*at);
   } else if (auto name = wire::check_model_name(id); !name) {
     status = http_status(name.error().code);
     body = openai::error_body(name.error());
   } else if (const ProviderSettings* taker = passed_to(services->settings(), *principal, id)) {
-    body = openai::model_body(entry_of(services->registry(), {id, taker->name, false, id}), created);
+    body = openai::model_body(entry_of(services->registry(), {id, taker->name, false, id}));
   } else {
     status = 404;
     body = openai::error_body(make_error(ErrorCode::kNotFound,
@@ -159,7 +176,7 @@ io::Task<void> ModelLists::tags(std::shared_ptr<Services> services, http::Reques
     co_return;
   }
   std::vector<ollama::ModelFacts> models;
-  for (const Listed& model : listed(services->settings(), *principal))
+  for (const Listed& model : co_await all_listed(*services, *principal, request.cancel))
     models.push_back(facts_of(model));
   co_await send_json(response, 200, loaded ? ollama::ps_body(models) : ollama::tags_body(models));
 }
@@ -184,7 +201,7 @@ io::Task<void> ModelLists::show(std::shared_ptr<Services> services, http::Reques
     co_await send_ollama_error(response, std::move(good).error());
     co_return;
   }
-  std::vector<Listed> models = listed(services->settings(), *principal);
+  std::vector<Listed> models = co_await all_listed(*services, *principal, request.cancel);
   auto found = std::ranges::find(models, name, &Listed::name);
   if (found == models.end()) found = std::ranges::find(models, ollama::other_spelling(name), &Listed::name);
   if (found == models.end())

@@ -1,5 +1,6 @@
 // The lists of models that callers may ask for, as OpenAI's, Anthropic's and Ollama's clients read them: what
-// the configuration names and the caller's key may use. No model server is asked.
+// the configuration names and, where it names patterns, what those providers list themselves; of it what the
+// caller's key may use.
 #pragma once
 
 #include <memory>

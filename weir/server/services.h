@@ -11,6 +11,7 @@
 #include "weir/exchange/handler.h"
 #include "weir/registry/registry.h"
 #include "weir/store/response_store.h"
+#include "weir/wire/model_list.h"
 
 namespace weir::server {
 
@@ -24,6 +25,8 @@ class Services {
   virtual store::ResponseStore* responses() const = 0;
   /// Who may ask for something that calls no model (GET /v1/models).
   virtual Result<exchange::Principal> authenticate(HeaderList headers, bool peer_local) const = 0;
+  /// The models that providers list themselves, where the configuration names them by a pattern.
+  virtual io::Task<std::vector<wire::ListedModel>> found_models(io::Cancel& cancel) = 0;
   /// What keeps this core from being ready, one sentence each; empty: ready.
   virtual std::vector<std::string> not_ready() const = 0;
   /// What is wrong although this core serves, one sentence each: told by /ready, which stays 200.

@@ -77,6 +77,7 @@ Dispatcher::Dispatcher(io::Loop& loop, std::vector<std::unique_ptr<Provider>> pr
       counters_(counters),
       pins_(pins),
       health_(loop, settings),
+      discovery_(loop, providers_, settings),
       budget_(settings.retries.budget_percent) {}
 
 Provider* Dispatcher::find(std::string_view name) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "weir/exchange/model_client.h"
+#include "weir/upstream/discovery.h"
 #include "weir/upstream/failure_counters.h"
 #include "weir/upstream/health.h"
 #include "weir/upstream/hedge.h"
@@ -33,6 +34,10 @@ class Dispatcher final : public exchange::ModelClient {
   /// What is not as it should be, though all is served.
   std::vector<std::string> warnings() const { return health_.resting(); }
   std::vector<Health::TargetState> target_states() const { return health_.targets(); }
+  /// As Discovery::models().
+  io::Task<std::vector<wire::ListedModel>> found_models(io::Cancel& cancel) {
+    return discovery_.models(cancel);
+  }
   void retire();
 
  private:
@@ -60,6 +65,7 @@ class Dispatcher final : public exchange::ModelClient {
   FailureCounters& counters_;
   ThoughtPins& pins_;
   Health health_;
+  Discovery discovery_;
   RetryBudget budget_;
 };
 

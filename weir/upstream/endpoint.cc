@@ -114,8 +114,9 @@ std::string Endpoint::pass_head(const exchange::PassThrough& pass, HeaderList ca
                                 const wire::Wire& wire, std::string_view principal,
                                 std::string_view request_id, std::optional<uint64_t> content_length) const {
   // OpenAI's base URL ends in the version that the caller's path begins with.
-  std::string_view path = pass.path;
-  if (wire.dialect() != exchange::Dialect::kAnthropic) path.remove_prefix(std::string_view("/v1").size());
+  std::string_view path = behind_base(pass.path);
+  if (path == pass.path && wire.dialect() != exchange::Dialect::kAnthropic)
+    path.remove_prefix(std::string_view("/v1").size());
   std::string head;
   head.reserve(512);
   head.append(pass.method).append(" ").append(prefix_).append(path);
@@ -161,8 +162,15 @@ void Endpoint::add_caller_headers(std::string& head, HeaderList caller_headers, 
   }
 }
 
+// Anthropic's paths begin with the version that a base URL of OpenAI's kind ends with.
+std::string_view Endpoint::behind_base(std::string_view path) const {
+  if (prefix_.ends_with("/v1") && path.starts_with("/v1/")) path.remove_prefix(3);
+  return path;
+}
+
 // Azure's dated API has a path for each deployment; its undated one (/openai/v1) is OpenAI's.
 std::string Endpoint::path_of(std::string_view path, std::string_view model) const {
+  path = behind_base(path);
   if (api_version_.empty()) return std::string(path);
   std::string out;
   if (!prefix_.ends_with("/v1")) out.append("/deployments/").append(model);
@@ -171,7 +179,12 @@ std::string Endpoint::path_of(std::string_view path, std::string_view model) con
 
 std::string Endpoint::get_head(std::string_view path) const {
   std::string head;
-  head.append("GET ").append(prefix_).append(path).append(" HTTP/1.1\r\n").append(fixed_).append("\r\n");
+  head.append("GET ")
+      .append(prefix_)
+      .append(behind_base(path))
+      .append(" HTTP/1.1\r\n")
+      .append(fixed_)
+      .append("\r\n");
   return head;
 }
 

@@ -58,6 +58,7 @@ class Endpoint {
   const http::ClientCall::Phases& check() const { return check_; }
 
  private:
+  std::string_view behind_base(std::string_view path) const;
   void add_caller_headers(std::string& head, HeaderList caller_headers, const wire::Wire& wire, bool relayed,
                           std::string_view principal, std::string_view request_id) const;
 

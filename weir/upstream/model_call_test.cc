@@ -13,6 +13,7 @@ namespace {
 
 using namespace weir::upstream::testing;
 using io::net::turns;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -470,6 +471,134 @@ TEST(Dispatcher, ARouteWithoutAProviderIsOurDefect) {
     auto missing = co_await none.call(s.exchange, s.caller);
     EXPECT_TRUE(!missing && missing.error().code == ErrorCode::kInternal);
     EXPECT_TRUE(none.not_ready().empty());
+  });
+}
+
+// ------------------------------------------------------------------------- a second dialect of a server
+
+void ask_message(Scene& s, std::string_view body) {
+  s.exchange.dialect = exchange::Dialect::kAnthropic;
+  s.exchange.request.body = json::PaddedBuffer(body);
+  auto read = wire::wire_of(exchange::Dialect::kAnthropic)
+                  .read_request(s.exchange.operation, s.request_parser, s.exchange.request);
+  EXPECT_TRUE(read) << read.error().message;
+}
+
+Model& add_llama(Scene& s, Script script, AlsoSpoken also, bool counts) {
+  s.models.push_back(std::make_unique<Model>(s.loop, std::move(script)));
+  EndpointOptions options = Scene::at(s.models.back()->server.address());
+  options.counts_tokens = counts;
+  s.add(std::move(options), {}, exchange::Dialect::kOpenAi, also);
+  return *s.models.back();
+}
+
+constexpr std::string_view kMessage = R"({"model":"upstream-model", "max_tokens":9,"messages":[],"top_k":1})";
+
+constexpr std::string_view kCount =
+    R"({"model":"upstream-model","messages":[{"role":"user","content":"Hello"}]})";
+
+TEST(MessagesApi, CallersOfItAreRelayedTo) {
+  run([](Scene& s) -> Task<void> {
+    ask_message(s, kMessage);
+    constexpr std::string_view kSaid =
+        R"({"type":"message", "role":"assistant","content":[],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":1}})";
+    Model& model = add_llama(s, {.body = std::string(kSaid)}, {.messages = true}, true);
+    co_await s.call();
+    EXPECT_TRUE(s.outcome && s.exchange.answer);
+    EXPECT_EQ(s.exchange.answer->body, kSaid);
+    EXPECT_EQ(s.exchange.usage.input_tokens, 3);
+    EXPECT_THAT(model.paths, ElementsAre("/v1/messages"));
+    EXPECT_THAT(model.bodies, ElementsAre(kMessage));
+    EXPECT_THAT(model.heads[0], HasSubstr("Bearer sk-gateway"));  // its own way of taking a key
+  });
+}
+
+TEST(MessagesApi, OthersAreServedAsBefore) {
+  run([](Scene& s) -> Task<void> {
+    s.ask_whole();
+    Model& model =
+        add_llama(s, {.body = R"({"choices":[{"message":{"content":"a"}}]})"}, {.messages = true}, true);
+    co_await s.call();
+    EXPECT_TRUE(s.outcome);
+    EXPECT_THAT(model.paths, ElementsAre("/v1/chat/completions"));
+  });
+}
+
+TEST(MessagesApi, OnlyWhoCountsIsAskedForACount) {
+  run(
+      [](Scene& s) -> Task<void> {
+        ask_message(s, kCount);
+        Model& model = add_llama(s, {.body = R"({"input_tokens":7})"}, {.messages = true}, true);
+        co_await s.call();
+        EXPECT_TRUE(s.outcome && s.exchange.answer);
+        EXPECT_EQ(s.exchange.answer->body, R"({"input_tokens":7})");
+        EXPECT_THAT(model.paths, ElementsAre("/v1/messages/count_tokens"));
+      },
+      Operation::kCountTokens);
+  run(
+      [](Scene& s) -> Task<void> {
+        ask_message(s, kCount);
+        Model& model = add_llama(s, {}, {.messages = true}, false);
+        co_await s.call();
+        EXPECT_TRUE(s.outcome && s.exchange.answer);  // an estimate
+        EXPECT_TRUE(model.paths.empty());
+      },
+      Operation::kCountTokens);
+}
+
+// ---------------------------------------------------------------------------------- its own list of models
+
+Task<void> list(Scene& s, Script script, exchange::Dialect dialect, std::string_view base,
+                std::vector<std::string>& names, std::string& path) {
+  Model model(s.loop, std::move(script));
+  EndpointOptions options = Scene::at(model.server.address());
+  options.url.path = base;
+  RemoteProvider provider("p", wire::wire_of(dialect), s.loop, s.parser, std::move(options));
+  auto said = co_await provider.list(s.cancel);
+  names = said ? std::vector<std::string>() : std::vector<std::string>{said.error().message};
+  if (said)
+    for (const wire::ListedModel& m : *said)
+      names.push_back(m.name);
+  path = model.paths.empty() ? "" : model.paths[0];
+  provider.retire();
+  co_await model.server.close();
+}
+
+TEST(RemoteProvider, ListsItsModelsInEachDialect) {
+  run([](Scene& s) -> Task<void> {
+    std::vector<std::string> names;
+    std::string path;
+    Script data{.body = R"({"data":[{"id":"a"},{"id":"b"}]})"};
+    co_await list(s, data, exchange::Dialect::kOpenAi, "/v1", names, path);
+    EXPECT_THAT(names, ElementsAre("a", "b"));
+    EXPECT_EQ(path, "/v1/models");
+    for (std::string_view base : {"", "/v1"}) {
+      co_await list(s, data, exchange::Dialect::kAnthropic, base, names, path);
+      EXPECT_THAT(names, ElementsAre("a", "b"));
+      EXPECT_EQ(path, "/v1/models");
+    }
+    co_await list(s, {.body = R"({"models":[{"name":"c:latest"}]})"}, exchange::Dialect::kOllama, "", names,
+                  path);
+    EXPECT_THAT(names, ElementsAre("c:latest"));
+    EXPECT_EQ(path, "/api/tags");
+    co_await list(s, {.body = R"({"models":[{"name":"models/d"}]})"}, exchange::Dialect::kGemini, "/v1beta",
+                  names, path);
+    EXPECT_THAT(names, ElementsAre("d"));
+    EXPECT_EQ(path, "/v1beta/models");
+  });
+}
+
+TEST(RemoteProvider, ABadListIsAnError) {
+  run([](Scene& s) -> Task<void> {
+    std::vector<std::string> said;
+    std::string path;
+    co_await list(s, {.status = 404, .body = "{}"}, exchange::Dialect::kOpenAi, "/v1", said, path);
+    EXPECT_THAT(said, ElementsAre("answered 404 when asked for its models"));
+    co_await list(s, {.body = "<html>"}, exchange::Dialect::kOpenAi, "/v1", said, path);
+    EXPECT_EQ(said.size(), 1u);
+    co_await list(s, {.body = std::string((4 << 20) + 1, ' ')}, exchange::Dialect::kOpenAi, "/v1", said,
+                  path);
+    EXPECT_THAT(said, ElementsAre("the answer is larger than 4096 KiB"));
   });
 }
 

@@ -135,8 +135,8 @@ struct NoSource final : exchange::RequestSource {
 
 // A request on its way, its model servers, and what came of it.
 struct Scene {
-  explicit Scene(TestLoop& t)
-      : loop(t.loop()), guard(loop), exchange(loop, cancel, Operation::kChat, source) {
+  explicit Scene(TestLoop& t, Operation operation = Operation::kChat)
+      : loop(t.loop()), guard(loop), exchange(loop, cancel, operation, source) {
     exchange.id = "req_0";
     settings.retries.max = 0;
   }
@@ -171,10 +171,10 @@ struct Scene {
     return *models.back();
   }
   void add(EndpointOptions options, UpstreamTimeouts timeouts = {},
-           exchange::Dialect dialect = exchange::Dialect::kOpenAi) {
+           exchange::Dialect dialect = exchange::Dialect::kOpenAi, AlsoSpoken also = {}) {
     names.push_back("p" + std::to_string(names.size()));
     providers.push_back(std::make_unique<RemoteProvider>(names.back(), wire::wire_of(dialect), loop, parser,
-                                                         std::move(options)));
+                                                         std::move(options), also));
     timeouts_.push_back(timeouts);
   }
   Task<void> call() {
@@ -222,15 +222,15 @@ struct Scene {
 
 using Play = Task<void> (*)(Scene&);
 
-inline Task<void> played(TestLoop& t, Play play) {
-  Scene scene(t);
+inline Task<void> played(TestLoop& t, Play play, Operation operation) {
+  Scene scene(t, operation);
   co_await play(scene);
   co_await scene.close();
 }
 
-inline void run(Play play) {
+inline void run(Play play, Operation operation = Operation::kChat) {
   TestLoop t;
-  t.run(played(t, play));
+  t.run(played(t, play, operation));
 }
 
 inline Script streams(std::vector<std::string> pieces) {

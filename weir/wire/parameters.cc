@@ -116,12 +116,16 @@ Result<void> check_parameter(const Parameter& p, const Value& v, std::string_vie
   return {};
 }
 
-Result<void> require(const json::Document& document, std::string_view parameter) {
+Result<void> require_given(const json::Document& document, std::string_view parameter) {
   const Value* v = document.find(parameter);
-  if (!v || v->type == Type::kNull)
-    return fail(ErrorCode::kInvalidRequest, fmt::format("'{}' is missing", parameter), std::string(parameter),
-                "missing_required_parameter");
-  if (empty_array(*v))
+  if (v && v->type != Type::kNull) return {};
+  return fail(ErrorCode::kInvalidRequest, fmt::format("'{}' is missing", parameter), std::string(parameter),
+              "missing_required_parameter");
+}
+
+Result<void> require(const json::Document& document, std::string_view parameter) {
+  TRY_VOID(require_given(document, parameter));
+  if (empty_array(*document.find(parameter)))
     return fail(ErrorCode::kInvalidRequest, fmt::format("'{}' must not be empty", parameter),
                 std::string(parameter), "invalid_value");
   return {};

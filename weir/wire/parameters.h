@@ -49,7 +49,9 @@ Result<void> read_object(std::span<const Parameter> table, json::Parser& parser,
 Result<void> read_object_without_model(std::span<const Parameter> table, json::Parser& parser,
                                        exchange::ModelRequest& request);
 
-/// A member that must be there, not null and no empty array.
+/// A member that must be there and not null.
+Result<void> require_given(const json::Document& document, std::string_view parameter);
+/// The same, and no empty array.
 Result<void> require(const json::Document& document, std::string_view parameter);
 
 Unexpected wrong_type(std::string_view parameter, std::string_view expected);

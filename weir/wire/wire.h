@@ -128,6 +128,8 @@ class Wire {
   }
   /// Where a GET costs nothing and says that the server is there.
   virtual std::string_view check_path() const { return "/models"; }
+  /// Where a GET lists its models (wire/model_list.h).
+  virtual std::string_view list_path() const { return check_path(); }
   virtual Framing framing() const { return Framing::kSse; }
   /// May the caller's header of this name (any case) go to a model server of the same dialect, beyond those
   /// that every dialect passes?

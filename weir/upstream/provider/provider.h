@@ -10,6 +10,7 @@
 #include "weir/upstream/breaker.h"
 #include "weir/upstream/continuation.h"
 #include "weir/upstream/delivery.h"
+#include "weir/wire/model_list.h"
 
 namespace weir::upstream {
 
@@ -35,6 +36,11 @@ class Provider {
 
   /// Does it answer a question that costs nothing?
   virtual io::Task<bool> alive(io::Cancel& cancel) = 0;
+
+  /// The models that it lists itself. Errors: kUpstream and its kin; kCancelled.
+  virtual io::Task<Result<std::vector<wire::ListedModel>>> list(io::Cancel&) {
+    co_return std::vector<wire::ListedModel>();
+  }
 
   /// What keeps this provider from being ready ("model smollm2-135m is loading"); empty: ready.
   virtual std::string not_ready() const { return {}; }

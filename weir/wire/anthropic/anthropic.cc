@@ -56,6 +56,7 @@ class AnthropicWire final : public Wire {
     return kHeaders;
   }
   std::string_view check_path() const override { return "/v1/models"; }
+  std::string_view list_path() const override { return "/v1/models?limit=1000"; }
   json::Edits upstream_edits(const exchange::ModelRequest& request, std::string_view model) const override {
     json::Edits edits(request.document.bytes);
     if (request.model != model) {

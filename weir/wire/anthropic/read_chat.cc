@@ -9,6 +9,7 @@
 #include "weir/wire/anthropic/anthropic.h"
 #include "weir/wire/anthropic/read_blocks.h"
 #include "weir/wire/fields.h"
+#include "weir/wire/parameters.h"
 
 namespace weir::wire::anthropic {
 namespace {
@@ -183,6 +184,7 @@ constexpr std::string_view kRead[] = {
 }  // namespace
 
 Result<chat::Request> read_chat(const exchange::ModelRequest& source) {
+  TRY_VOID(require(source.document, "messages"));
   chat::Request request;
   Fields fields(source.document.root);
   request.stream = source.stream;

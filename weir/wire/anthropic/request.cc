@@ -46,8 +46,8 @@ Result<void> read_request(Operation operation, json::Parser& parser, exchange::M
                 "Text completions are not offered in the Anthropic dialect; use /v1/messages.", {},
                 "unsupported_operation");
   TRY_VOID(read_object(kParameters, parser, request));
-  TRY_VOID(require(request.document, "messages"));
-  if (operation == Operation::kCountTokens) return {};  // does not stream
+  TRY_VOID(require_given(request.document, "messages"));  // that there are any is the model server's business
+  if (operation == Operation::kCountTokens) return {};    // does not stream
   TRY_VOID(require(request.document, "max_tokens"));
   if (const json::Value* stream = request.document.find("stream"))
     request.stream = stream->as_bool().value_or(false);

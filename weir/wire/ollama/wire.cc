@@ -59,6 +59,7 @@ class OllamaWire final : public Wire {
   }
   Framing framing() const override { return Framing::kNdjson; }
   std::string_view check_path() const override { return "/api/version"; }
+  std::string_view list_path() const override { return "/api/tags"; }
   json::Edits upstream_edits(const exchange::ModelRequest& request, std::string_view model) const override {
     json::Edits edits(request.document.bytes);
     if (request.model == model) return edits;

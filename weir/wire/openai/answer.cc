@@ -110,7 +110,8 @@ Names names_in(std::string_view data) {
   return names;
 }
 
-void append_model(std::string& out, const ModelEntry& model, int64_t created) {
+void append_model(std::string& out, const ModelEntry& model) {
+  int64_t created = model.created.value_or(0);  // the clients' types require it
   out += R"({"id":)";
   json::append_quoted(out, model.id);
   out += R"(,"object":"model","created":)" + std::to_string(created) + R"(,"owned_by":)";
@@ -121,6 +122,7 @@ void append_model(std::string& out, const ModelEntry& model, int64_t created) {
   out += R"(,"created_at":")" + rfc3339({created * 1'000'000'000}) + '"';
   if (model.context_tokens) out += R"(,"context_length":)" + std::to_string(*model.context_tokens);
   if (model.output_tokens) out += R"(,"max_output_tokens":)" + std::to_string(*model.output_tokens);
+  if (!model.more.empty()) out.append(1, ',').append(model.more);
   out += '}';
 }
 
@@ -193,11 +195,11 @@ std::optional<exchange::Usage> usage_of(const json::Document& answer) {
   return usage ? read_usage(*usage) : std::nullopt;
 }
 
-std::string models_body(const std::vector<ModelEntry>& models, int64_t created) {
+std::string models_body(const std::vector<ModelEntry>& models) {
   std::string out = R"({"object":"list","data":[)";
   for (const ModelEntry& m : models) {
     if (out.back() != '[') out += ',';
-    append_model(out, m, created);
+    append_model(out, m);
   }
   out += R"(],"has_more":false,"first_id":)";
   append_id(out, models, true);
@@ -207,9 +209,9 @@ std::string models_body(const std::vector<ModelEntry>& models, int64_t created) 
   return out;
 }
 
-std::string model_body(const ModelEntry& model, int64_t created) {
+std::string model_body(const ModelEntry& model) {
   std::string out;
-  append_model(out, model, created);
+  append_model(out, model);
   return out;
 }
 

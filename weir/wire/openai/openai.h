@@ -75,10 +75,12 @@ struct ModelEntry {
   std::string owned_by;
   std::optional<int64_t> context_tokens = {};  // told as context_length, as routers and their clients know it
   std::optional<int64_t> output_tokens = {};
+  std::optional<int64_t> created = {};  // Unix seconds; nullopt: not known, and 0 is written
+  std::string more = {};                // further members, as the provider wrote them: `"aliases":[]`
 };
-/// {"object":"list","data":[...]}; `created` in Unix seconds. One body for two dialects: Anthropic's clients
+/// {"object":"list","data":[...]}. One body for two dialects: Anthropic's clients
 /// find the members they look for beside OpenAI's.
-std::string models_body(const std::vector<ModelEntry>& models, int64_t created);
-std::string model_body(const ModelEntry& model, int64_t created);
+std::string models_body(const std::vector<ModelEntry>& models);
+std::string model_body(const ModelEntry& model);
 
 }  // namespace weir::wire::openai

@@ -429,15 +429,16 @@ TEST(OpenAiError, HasItsShapeAndType) {
 }
 
 TEST(OpenAiModels, AreListed) {
-  EXPECT_EQ(models_body({}, 0),
+  EXPECT_EQ(models_body({}),
             R"({"object":"list","data":[],"has_more":false,"first_id":null,"last_id":null})");
+  ModelEntry a{.id = "a", .owned_by = "x", .created = 7};
   EXPECT_EQ(
-      models_body({{"a", "x"}, {"b", "y"}}, 7),
+      models_body({a, {.id = "b", .owned_by = "y", .more = R"("aliases":["c"])"}}),
       R"({"object":"list","data":[{"id":"a","object":"model","created":7,"owned_by":"x","type":"model","display_name":"a","created_at":"1970-01-01T00:00:07.000Z"},)"
-      R"({"id":"b","object":"model","created":7,"owned_by":"y","type":"model","display_name":"b","created_at":"1970-01-01T00:00:07.000Z"}],)"
+      R"({"id":"b","object":"model","created":0,"owned_by":"y","type":"model","display_name":"b","created_at":"1970-01-01T00:00:00.000Z","aliases":["c"]}],)"
       R"("has_more":false,"first_id":"a","last_id":"b"})");
   EXPECT_EQ(
-      model_body({"a", "x"}, 7),
+      model_body(a),
       R"({"id":"a","object":"model","created":7,"owned_by":"x","type":"model","display_name":"a","created_at":"1970-01-01T00:00:07.000Z"})");
 }
 
