@@ -23,7 +23,7 @@ REFUSAL_MS_LIMIT = 250  # median, of clients that obey
 SECONDS, SKIP = 7, 3
 CONNECTIONS = 8000
 STEPS = (0.7, 0.85, 1.0, 1.15, 1.3)
-ROUNDS = 3  # of the peak's rate and five times it, in turns
+ROUNDS = 7  # of the peak's rate and five times it, in turns
 DELAY_MS, UPSTREAM_CONNECTIONS, QUEUE_MS = 50, 32, 500
 
 
