@@ -32,7 +32,7 @@ class PieceStream final : public io::Stream {
       into_ = into;
       return std::nullopt;
     }
-    return next(into);
+    return next(into.empty() ? completion.read_into() : into);
   }
   std::optional<io::IoResult> start_write(std::span<const std::string_view>, io::Completion&) override {
     return io::IoResult{};
@@ -43,7 +43,7 @@ class PieceStream final : public io::Stream {
   bool waiting() const { return waiting_ != nullptr; }
   void complete() {
     io::Completion* c = std::exchange(waiting_, nullptr);
-    c->on_done(next(into_));
+    c->on_done(next(into_.empty() ? c->read_into() : into_));
   }
 
  private:
@@ -260,7 +260,6 @@ TEST(Inbox, NeverMovesBytesUnderAnArmedRead) {
   PieceStream stream;
   stream.later = true;
   Inbox inbox(stream);
-  inbox.reserve(Inbox::kInitialBytes);
   stream.pieces = {std::string(Inbox::kInitialBytes - 1, 'x'), "y", "z"};
   inbox.arm();
   stream.complete();
@@ -279,16 +278,42 @@ TEST(Inbox, NeverMovesBytesUnderAnArmedRead) {
   EXPECT_EQ(inbox.bytes().substr(Inbox::kInitialBytes - 11), "yz");
 }
 
-TEST(Inbox, GivesALargeBufferBack) {
+TEST(Inbox, HoldsNoBufferWhileItIsEmptyAndWaits) {
+  PieceStream stream;
+  stream.later = true;
+  stream.pieces = {"abc", "de", "f"};
+  Inbox inbox(stream);
+  inbox.arm();
+  EXPECT_EQ(inbox.room(), 0u);
+  stream.complete();
+  EXPECT_EQ(inbox.bytes(), "abc");
+  EXPECT_EQ(inbox.room(), Inbox::kInitialBytes - 3);
+  inbox.consume(1);
+  inbox.arm();  // it holds bytes
+  EXPECT_EQ(inbox.room(), Inbox::kInitialBytes - 3);
+  stream.complete();
+  EXPECT_EQ(inbox.bytes(), "bcde");
+  inbox.consume(4);
+  io::Cancel cancel;
+  std::optional<io::IoStatus> status;
+  io::TaskGroup group;
+  group.start(wait_for_more(inbox, cancel, status));
+  EXPECT_EQ(inbox.room(), 0u);
+  stream.complete();
+  EXPECT_EQ(status, io::IoStatus::kOk);
+  EXPECT_EQ(inbox.bytes(), "f");
+}
+
+TEST(Inbox, TheNextBufferIsAsLargeAsTheLast) {
   PieceStream stream;
   stream.pieces = {std::string(100'000, 'x')};
   Inbox inbox(stream);
   inbox.reserve(200'000);
-  inbox.shrink();
-  EXPECT_EQ(inbox.room(), 0u);
   inbox.arm();
-  EXPECT_EQ(inbox.size(), Inbox::kInitialBytes);
-  inbox.shrink();  // it holds bytes
+  EXPECT_EQ(inbox.size(), Inbox::kBurstBytes) << "within bounds";
+  inbox.consume(Inbox::kBurstBytes);
+  inbox.shrink();
+  inbox.arm();
   EXPECT_EQ(inbox.size(), Inbox::kInitialBytes);
 }
 

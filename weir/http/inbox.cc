@@ -5,7 +5,6 @@
 namespace weir::http {
 
 void Inbox::reserve(size_t n) {
-  WEIR_ASSERT(!reading_);
   if (room() >= n) return;
   size_t held = size();
   if (capacity_ - held >= n) {
@@ -23,14 +22,20 @@ void Inbox::reserve(size_t n) {
   end_ = held;
 }
 
-void Inbox::shrink() {
-  if (reading_ || !empty() || capacity_ <= kKeptBytes) return;
+void Inbox::let_go() {
+  if (!empty() || capacity_ == 0) return;
+  usual_ = std::clamp(capacity_, kInitialBytes, kBurstBytes);
   storage_.release();
-  capacity_ = begin_ = end_ = 0;
+  capacity_ = 0;
+}
+
+std::span<char> Inbox::read_into() {
+  if (room() == 0) reserve(usual_);
+  return {storage_.data() + end_, room()};
 }
 
 json::PaddedBuffer Inbox::take_front(size_t n) {
-  if (begin_ != 0 || end_ != n || reading_) {
+  if (begin_ != 0 || end_ != n) {
     json::PaddedBuffer copy(bytes().substr(0, n));
     consume(n);
     return copy;
@@ -42,7 +47,7 @@ json::PaddedBuffer Inbox::take_front(size_t n) {
 }
 
 bool Inbox::start() {
-  auto now = stream_.start_read({storage_.data() + end_, room()}, *this);
+  auto now = stream_.start_read({}, *this);
   if (!now) {
     reading_ = true;
     return true;
@@ -63,11 +68,8 @@ void Inbox::take(io::IoResult result) {
 
 void Inbox::arm() {
   if (reading_ || status_ != io::IoStatus::kOk) return;
-  if (empty()) {
-    begin_ = end_ = 0;
-    if (capacity_ == 0) reserve(kInitialBytes);
-  }
-  if (room() == 0) return;
+  let_go();
+  if (!empty() && room() == 0) return;
   if (!start() && watcher) watcher->on_inbox(status_);
 }
 
@@ -85,11 +87,13 @@ void Inbox::on_done(io::IoResult result) {
 
 bool Inbox::More::await_ready() {
   if (cancel_.requested()) return true;
+  inbox_.let_go();
   if (inbox_.reading_) return false;
   if (inbox_.status_ != io::IoStatus::kOk) return true;
-  if (inbox_.empty()) inbox_.begin_ = inbox_.end_ = 0;
   bool burst = inbox_.filled_ && inbox_.capacity_ < kBurstBytes;
-  inbox_.reserve(burst ? std::max(inbox_.capacity_, kInitialBytes) : std::max<size_t>(1, kInitialBytes / 4));
+  if (!inbox_.empty())
+    inbox_.reserve(burst ? std::max(inbox_.capacity_, kInitialBytes)
+                         : std::max<size_t>(1, kInitialBytes / 4));
   return !inbox_.start();
 }
 

@@ -1,8 +1,9 @@
-// Inbox: the bytes that arrived on a stream and were not consumed yet, with at most one read under way into
-// its tail. arm() keeps that read under way while nobody waits, so that a peer that leaves is noticed at
-// once: the server learns that its client is gone, the pool that an idle connection died. Costs no extra
-// system call: it is the very read that would be needed next anyway. Single loop. The stream outlives the
-// inbox's last use; destroying the stream ends the read under way.
+// Inbox: the bytes that arrived on a stream and were not consumed yet, with at most one read under way, which
+// finds its place at the tail when bytes come. arm() keeps that read under way while nobody waits, so that a
+// peer that leaves is noticed at once: the server learns that its client is gone, the pool that an idle
+// connection died. Costs no extra system call: it is the very read that would be needed next anyway. An inbox
+// that is empty and waits holds no buffer. Single loop. The stream outlives the inbox's last use; destroying
+// the stream ends the read under way.
 #pragma once
 
 #include <coroutine>
@@ -29,9 +30,9 @@ class InboxWatcher {
 
 class Inbox final : io::Completion {
  public:
-  // An idle stream has two of these. With the padding behind it, a size that allocators hand out as it is.
+  // With the padding behind it, a size that allocators hand out as it is.
   static constexpr size_t kInitialBytes = 2048 - json::kPadding;
-  static constexpr size_t kKeptBytes = 16 * 1024;   // shrink() gives back what is larger
+  static constexpr size_t kKeptBytes = 16 * 1024;   // shrink() forgets that more was needed
   static constexpr size_t kBurstBytes = 64 * 1024;  // a buffer that one read filled grows up to this
 
   explicit Inbox(io::Stream& stream) : stream_(stream) {}
@@ -44,26 +45,30 @@ class Inbox final : io::Completion {
   bool empty() const { return begin_ == end_; }
   void consume(size_t n) {
     begin_ += n;
-    if (begin_ == end_ && !reading_) begin_ = end_ = 0;
+    if (begin_ == end_) begin_ = end_ = 0;
   }
   /// The stream's end, once seen; kOk before.
   io::IoStatus status() const { return status_; }
-  bool reading() const { return reading_; }
   /// The last read filled the room it had: more is probably there.
   bool filled() const { return filled_; }
   io::Stream& stream() { return stream_; }
 
   /// Bytes a read may bring without moving what bytes() shows.
   size_t room() const { return capacity_ - end_; }
-  /// Makes room for `n` more bytes, moving what is held. Requires: !reading().
+  /// Makes room for `n` more bytes, moving what is held.
   void reserve(size_t n);
-  /// Gives the buffer back when it is empty, larger than the initial size and no read is under way into it.
-  void shrink();
+  /// Gives the buffer back when nothing is in it. The next is as large, within kBurstBytes.
+  void let_go();
+  /// The next message is another: what one needed that was larger than kKeptBytes is not needed by all.
+  void shrink() {
+    let_go();
+    if (usual_ > kKeptBytes) usual_ = kInitialBytes;
+  }
   /// The first `n` bytes, out of the inbox: its very buffer when they are all it holds, else a copy.
   json::PaddedBuffer take_front(size_t n);
 
-  /// Keeps a read under way (when there is room and the stream lives). Never moves bytes(). The watcher may
-  /// be told from inside this call when the stream already ended.
+  /// Keeps a read under way (when it is empty or there is room, and the stream lives). Never moves bytes().
+  /// The watcher may be told from inside this call when the stream already ended.
   void arm();
   InboxWatcher* watcher = nullptr;
 
@@ -76,12 +81,14 @@ class Inbox final : io::Completion {
 
  private:
   void on_done(io::IoResult result) override;
+  std::span<char> read_into() override;
   void take(io::IoResult result);
   bool start();  // false: answered at once
 
   io::Stream& stream_;
   json::PaddedBuffer storage_;  // its size is the capacity
   size_t capacity_ = 0;
+  size_t usual_ = kInitialBytes;  // the next buffer's
   size_t begin_ = 0;
   size_t end_ = 0;
   io::IoStatus status_ = io::IoStatus::kOk;

@@ -154,7 +154,7 @@ io::Task<bool> ResponseWriter::put(std::array<std::string_view, 3> pieces) {
     if (rest.empty()) break;
     pieces[0] = {};
   }
-  head_.clear();
+  std::string().swap(head_);  // a stream may last for minutes: what its head took is given back
   if (status == io::IoStatus::kOk) co_return true;
   complete_ = false;
   scope.request(status == io::IoStatus::kTimedOut ? io::CancelReason::kClientSlow

@@ -216,7 +216,7 @@ io::Task<void> ServerConnection::take_rest() {
 // they fit into a kept buffer. Nobody looks at the inbox's bytes while a handler runs: they may move.
 void ServerConnection::watch() {
   inbox_.shrink();
-  if (!inbox_.reading() && inbox_.room() == 0 && inbox_.size() < Inbox::kKeptBytes)
+  if (!inbox_.empty() && inbox_.room() == 0 && inbox_.size() < Inbox::kKeptBytes)
     inbox_.reserve(Inbox::kInitialBytes);
   inbox_.arm();
 }
@@ -351,7 +351,7 @@ io::Task<Result<json::PaddedBuffer>> Request::read_body(size_t bytes_max, Conten
     // Room for what is really coming: who sends its body at once has filled the first read. Room for all that
     // a client announced would be its to claim with two lines, ten thousand times. And one byte more than is
     // missing: a read that fills its buffer is followed by another, to see what is left.
-    if (!c.inbox_.reading() && long_body > 0 && c.inbox_.filled())
+    if (long_body > 0 && c.inbox_.filled())
       c.inbox_.reserve(std::min(long_body + 1, std::max(kLongBodyStep, 8 * c.inbox_.size())) -
                        c.inbox_.size());
     Duration patience = pace.wait(loop.now(), c.options_.body_idle_timeout);

@@ -40,6 +40,9 @@ struct IoResult {
 class Completion {
  public:
   virtual void on_done(IoResult result) = 0;
+  /// Where bytes that came go, for a read that was started without a place for them. Not empty; asked anew
+  /// each time there may be something to read.
+  virtual std::span<char> read_into() { return {}; }
 
  protected:
   ~Completion() = default;
@@ -49,7 +52,9 @@ class Stream {
  public:
   virtual ~Stream() = default;
 
-  /// Reads 1..into.size() bytes. `into` stays valid until the answer or the stream's end.
+  /// Reads 1..into.size() bytes. `into` stays valid until the answer or the stream's end. Empty: the
+  /// completion is asked (read_into) once there may be something to read, so that a read that waits holds no
+  /// memory.
   virtual std::optional<IoResult> start_read(std::span<char> into, Completion& completion) = 0;
 
   /// Writes all of `pieces`, in order. The bytes (not the span) stay valid until the answer or the stream's

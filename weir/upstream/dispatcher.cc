@@ -66,6 +66,12 @@ struct Failure {
   std::optional<Error> refusal;
 };
 
+// How an answer that had begun ended.
+struct BrokenOff {
+  Error error;
+  Delivery::ErrorEvent event;
+};
+
 constexpr Duration kBusyRest = seconds(1);  // of a busy target that names no time
 
 }  // namespace
@@ -169,7 +175,7 @@ io::Task<void> Dispatcher::ask_side(Asked& asked, Hedge& hedge, Hedge::Side side
 }
 
 // Both sides end in here.
-io::Task<void> Dispatcher::ask_both(Asked& first, std::optional<Asked>& second, Hedge& hedge,
+io::Task<void> Dispatcher::ask_both(Asked& first, std::unique_ptr<Asked>& second, Hedge& hedge,
                                     Journey& journey) {
   struct Bell final : io::Timer {
     explicit Bell(Hedge& h) : hedge(h) {}
@@ -190,8 +196,8 @@ io::Task<void> Dispatcher::ask_both(Asked& first, std::optional<Asked>& second, 
   if (!first.over && hedge.winner() == Hedge::kNobody)
     if (std::optional<Journey::Stop> stop = journey.beside(loop.recent())) {
       hedge.open_second();
-      second.emplace(*stop, hedge.second_exchange(), hedge.second_delivery(),
-                     stop->breaker ? stop->breaker->begin() : Breaker::Call(), Result<void>{}, false);
+      second = std::make_unique<Asked>(*stop, hedge.second_exchange(), hedge.second_delivery(),
+                                       stop->breaker ? stop->breaker->begin() : Breaker::Call());
       sides.start(ask_side(*second, hedge, Hedge::kSecond));
     }
   co_await sides.idle();
@@ -239,9 +245,8 @@ io::Task<Result<void>> Dispatcher::call(exchange::Exchange& exchange, exchange::
   Delivery* delivery = &own;
   Journey journey(exchange.route, pinned, settings_.retries, health_, budget_, loop.random());
   Result<void> outcome;
-  std::unique_ptr<Failure> earlier;  // of a target that did not just find the thoughts foreign
-  std::unique_ptr<Error> broke_off;  // why the answer that had begun did
-  Delivery::ErrorEvent broke_off_event;
+  std::unique_ptr<Failure> earlier;       // of a target that did not just find the thoughts foreign
+  std::unique_ptr<BrokenOff> broken_off;  // why the answer that had begun did
   for (;;) {
     bool can_go_on =
         keeps && delivery->keeps() && delivery->transcript().can_go_on(signs_thoughts(x->dialect));
@@ -254,10 +259,7 @@ io::Task<Result<void>> Dispatcher::call(exchange::Exchange& exchange, exchange::
       break;
     }
     if (delivery->begun()) {
-      if (!broke_off) {
-        broke_off = std::make_unique<Error>(outcome.error());
-        broke_off_event = delivery->error_event;
-      }
+      if (!broken_off) broken_off = std::make_unique<BrokenOff>(outcome.error(), delivery->error_event);
       ++x->outcome.continuations;
       delivery->spend();
     } else if (x->outcome.attempts > 0) {
@@ -272,7 +274,7 @@ io::Task<Result<void>> Dispatcher::call(exchange::Exchange& exchange, exchange::
     x->answer.reset();
     delivery->error_event = {};
     Asked asked{*stop, *x, *delivery, stop->breaker ? stop->breaker->begin() : Breaker::Call(), {}};
-    std::optional<Asked> second;
+    std::unique_ptr<Asked> second;
     if (hedge && x->outcome.attempts == 0)
       co_await ask_both(asked, second, *hedge, journey);
     else
@@ -296,7 +298,7 @@ io::Task<Result<void>> Dispatcher::call(exchange::Exchange& exchange, exchange::
     }
     Verdict verdict = note(*last, scope, journey);
     outcome = last->outcome;
-    if (verdict == Verdict::kGood && broke_off)
+    if (verdict == Verdict::kGood && broken_off)
       counters_.went_on(last->stop.target->provider, last->stop.target->model);
     if (verdict == Verdict::kGood || delivery->begun()) note_signatures(*x, *delivery);
     if (verdict != Verdict::kGood && error_of(outcome, *x)->reason != kForeignThoughts)
@@ -311,11 +313,11 @@ io::Task<Result<void>> Dispatcher::call(exchange::Exchange& exchange, exchange::
     x->outcome.error = std::move(earlier->refusal);
   }
   // Why nobody could go on is not the caller's to hear: why its answer broke off is.
-  if (broke_off && error_of(outcome, *x) && !scope.requested()) {
+  if (broken_off && error_of(outcome, *x) && !scope.requested()) {
     x->answer.reset();
     x->outcome.error.reset();
-    delivery->error_event = std::move(broke_off_event);
-    outcome = Unexpected(*std::move(broke_off));
+    delivery->error_event = std::move(broken_off->event);
+    outcome = Unexpected(std::move(broken_off->error));
   }
   if (degrade(*x, outcome, *delivery)) {
     counters_.degraded(exchange.route.model);

@@ -54,7 +54,7 @@ class Dispatcher final : public exchange::ModelClient {
     bool over = false;
   };
   io::Task<void> ask_side(Asked& asked, Hedge& hedge, Hedge::Side side);
-  io::Task<void> ask_both(Asked& first, std::optional<Asked>& second, Hedge& hedge, Journey& journey);
+  io::Task<void> ask_both(Asked& first, std::unique_ptr<Asked>& second, Hedge& hedge, Journey& journey);
   Verdict note(Asked& asked, const io::Cancel& scope, Journey& journey);
   const exchange::Target* signer(const exchange::Exchange& exchange) const;
   void note_signatures(const exchange::Exchange& exchange, const Delivery& delivery);

@@ -29,6 +29,29 @@ class Framer {
   wire::LineFramer lines_;
 };
 
+// One piece of the body; the last one ends the answer. Errors: what ended it too early. (Not in the
+// coroutine: what is needed for a moment would be in its frame as long as the stream lasts.)
+[[gnu::noinline]] Result<void> take(const BodyReader::Piece& piece, Framer& framer, Relay& relay) {
+  const bool over = piece.state != BodyReader::State::kData;
+  framer.feed(piece.bytes);
+  while (auto frame = framer.next())
+    TRY_VOID(relay.take(*frame));
+  if (over)
+    if (auto frame = framer.finish()) TRY_VOID(relay.take(*frame));
+  if (framer.overflow())
+    return Unexpected(upstream_error("malformed_response", "sent an event larger than 1 MiB", true));
+  if (piece.state == BodyReader::State::kMalformed && !relay.done())
+    return Unexpected(upstream_error("malformed_response", std::string(piece.what), true));
+  if (!over) return {};
+  TRY_VOID(relay.finish());
+  if (relay.whole()) return {};
+  if (WEIR_MUTATE(kInventedDone) && relay.begun()) {
+    relay.invent_end();
+    return {};
+  }
+  return Unexpected(upstream_error("stream_cut", "the stream ended before the answer did", true));
+}
+
 }  // namespace
 
 io::Task<Result<void>> relay_stream(http::ClientCall& call, ModelCall& model, io::Cancel& cancel) {
@@ -57,36 +80,19 @@ io::Task<Result<void>> relay_stream(http::ClientCall& call, ModelCall& model, io
       if (relay.whole() && scope.reason() == io::CancelReason::kIdleTimeout) co_return relay.finish();
       co_return Unexpected(scope_error(scope));
     }
-    bool over = piece.state != BodyReader::State::kData;
-    Result<void> taken;
-    framer.feed(piece.bytes);
-    while (auto frame = framer.next())
-      if (taken = relay.take(*frame); !taken) break;
-    if (taken && over)
-      if (auto frame = framer.finish()) taken = relay.take(*frame);
-    if (taken && framer.overflow())
-      taken = Unexpected(upstream_error("malformed_response", "sent an event larger than 1 MiB", true));
-    if (taken && piece.state == BodyReader::State::kMalformed && !relay.done())
-      taken = Unexpected(upstream_error("malformed_response", std::string(piece.what), true));
-    if (taken && over) {
-      taken = relay.finish();
-      if (taken && relay.whole()) co_return taken;
-      if (WEIR_MUTATE(kInventedDone) && relay.begun()) {
-        relay.invent_end();
-        co_return Result<void>{};
-      }
-      if (taken)
-        taken = Unexpected(upstream_error("stream_cut", "the stream ended before the answer did", true));
-    }
+    Result<void> taken = take(piece, framer, relay);
     if (!taken) {
       if (relay.begun()) co_await model.delivery.flush();
       co_return taken;
     }
+    if (piece.state != BodyReader::State::kData) co_return taken;
     // The time a slow client takes is not the model server's silence.
     if (relay.progressed()) idle.disarm();
     // After the last event only the end of the message is missing; the last events go out with it.
-    if (!relay.done() && relay.begun() && !co_await model.delivery.flush())
-      co_return fail(ErrorCode::kCancelled, "the client left");
+    if (relay.done() || !relay.begun()) continue;
+    body.release();  // a client that does not read keeps this for long
+    body.inbox().let_go();
+    if (!co_await model.delivery.flush()) co_return fail(ErrorCode::kCancelled, "the client left");
   }
 }
 

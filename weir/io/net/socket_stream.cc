@@ -147,10 +147,10 @@ std::optional<IoResult> SocketStream::try_read(std::span<char> into) {
 }
 
 std::optional<IoResult> SocketStream::start_read(std::span<char> into, Completion& completion) {
-  WEIR_ASSERT(!reader_ && !into.empty());
+  WEIR_ASSERT(!reader_);
   if (aborted_) return IoResult{IoStatus::kCancelled, 0};
   if (may_read() && reads_at_once_ < kReadsAtOnceMax) {
-    if (auto result = receive(into)) {
+    if (auto result = receive(into.empty() ? completion.read_into() : into)) {
       ++reads_at_once_;
       return result;
     }
@@ -179,7 +179,8 @@ std::optional<IoResult> SocketStream::read_on() {
   if (aborted_) return IoResult{IoStatus::kCancelled, 0};
   if (reading_ != Reading::kTurn && !may_read()) return std::nullopt;
   reads_at_once_ = 0;
-  return reading_ == Reading::kBytes ? receive(into_) : IoResult{};
+  if (reading_ != Reading::kBytes) return IoResult{};
+  return receive(into_.empty() ? reader_->read_into() : into_);
 }
 
 // ----------------------------------------------------------------------------------- writing

@@ -76,7 +76,7 @@ class SocketStream final : public Stream, Poller::Watch, Poller::Turn {
   int error_ = 0;  // errno of the last failed connect
   Completion* reader_ = nullptr;
   Completion* writer_ = nullptr;
-  std::span<char> into_;  // of the waiting read
+  std::span<char> into_;  // of the waiting read; empty: it is asked
   bool* gone_ = nullptr;  // set while completions are called
   Reading reading_ = Reading::kBytes;
   Writing writing_ = Writing::kPieces;

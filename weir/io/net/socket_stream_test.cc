@@ -53,6 +53,16 @@ TEST_P(SocketStreamTest, CarriesBytesBothWaysAndEndsInOrder) {
   host_.run(both_ways(loop_, at_));
 }
 
+Task<void> late_place(Loop& loop, Address at) {
+  Cancel cancel;
+  Ends ends = co_await connected(loop, at, cancel);
+  co_await read_without_a_place(*ends.client, *ends.server, cancel);
+}
+
+TEST_P(SocketStreamTest, AReadThatWaitsNeedsNoPlace) {
+  host_.run(late_place(loop_, at_));
+}
+
 Task<void> write_pieces(Stream& stream, const std::string& text, size_t step, IoResult* result) {
   Cancel cancel;
   std::vector<std::string_view> pieces;

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -72,6 +74,33 @@ inline Task<std::string> read_all(Stream& stream, size_t bytes, Cancel& cancel) 
 
 inline Task<IoResult> write_text(Stream& stream, std::string_view text, Cancel& cancel) {
   co_return co_await write(stream, {&text, 1}, cancel);
+}
+
+/// Has a place for bytes only when it is asked for one, another each time.
+struct LatePlace final : Completion {
+  std::span<char> read_into() override {
+    place = std::make_unique<std::array<char, 64>>();
+    return *place;
+  }
+  void on_done(IoResult r) override {
+    result = r;
+    done.notify();
+  }
+  std::unique_ptr<std::array<char, 64>> place;
+  std::optional<IoResult> result;
+  Event done;
+};
+
+/// Reads "here" from `to`, which `from` writes once the read waits, without a place for it until then.
+inline Task<void> read_without_a_place(Stream& from, Stream& to, Cancel& cancel) {
+  LatePlace late;
+  EXPECT_FALSE(to.start_read({}, late));
+  co_await write_text(from, "here", cancel);
+  while (!late.result)
+    if (!co_await late.done.wait(cancel)) co_return;
+  EXPECT_TRUE(late.result->ok());
+  EXPECT_EQ(std::string_view(late.place->data(), late.result->bytes),
+            std::string_view("here").substr(0, late.result->bytes));
 }
 
 /// The result of a read whose bytes do not matter.

@@ -165,16 +165,17 @@ std::optional<IoResult> TlsStream::step_handshake() {
 }
 
 std::optional<IoResult> TlsStream::start_read(std::span<char> into, Completion& completion) {
-  WEIR_ASSERT(!reading_.completion && !into.empty());
+  WEIR_ASSERT(!reading_.completion);
   if (aborted_) return IoResult{IoStatus::kCancelled, 0};
   into_ = into;
+  reading_.completion = &completion;
   if (reads_at_once_ < kReadsAtOnceMax) {
     if (auto answer = step_read()) {
       ++reads_at_once_;
+      reading_.completion = nullptr;
       return answer;
     }
   }
-  reading_.completion = &completion;
   reading_.step = &TlsStream::step_read;
   if (reads_at_once_ < kReadsAtOnceMax) {
     wait(reading_);
@@ -192,7 +193,8 @@ std::optional<IoResult> TlsStream::step_read() {
   ERR_clear_error();
   socket_reads_ = 0;
   size_t bytes = 0;
-  int code = SSL_read_ex(ssl_.get(), into_.data(), into_.size(), &bytes);
+  std::span<char> into = into_.empty() ? reading_.completion->read_into() : into_;
+  int code = SSL_read_ex(ssl_.get(), into.data(), into.size(), &bytes);
   if (code != 1) return outcome(code, reading_);
   return IoResult{IoStatus::kOk, bytes};
 }

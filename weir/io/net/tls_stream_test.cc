@@ -102,6 +102,16 @@ TEST_F(TlsStreamTest, CarriesBytesBothWaysAndEndsInOrder) {
   host_.run(both_ways(loop_, at_, listen_, connect_));
 }
 
+Task<void> late_place(Loop& loop, Address at, Network::ListenOptions listen, ConnectOptions connect) {
+  Cancel cancel;
+  Ends ends = co_await connected(loop, at, cancel, listen, connect);
+  co_await read_without_a_place(*ends.client, *ends.server, cancel);
+}
+
+TEST_F(TlsStreamTest, AReadThatWaitsNeedsNoPlace) {
+  host_.run(late_place(loop_, at_, listen_, connect_));
+}
+
 Task<void> names(Loop& loop, Address at, Network::ListenOptions listen, ConnectOptions connect) {
   Cancel cancel;
   Accepting accepting(loop, at, listen);

@@ -112,12 +112,12 @@ void SimConnection::acknowledge(int reader, size_t bytes) {
 
 std::optional<IoResult> SimConnection::start_read(int at, std::span<char> into, Completion& completion) {
   Side& side = sides_[at];
-  WEIR_ASSERT(!side.reader && !into.empty());
+  WEIR_ASSERT(!side.reader);
   if (side.aborted) return IoResult{IoStatus::kCancelled, 0};
   if (readable(side)) {
     if (side.reads_at_once < kReadsAtOnceMax && physics_.chance().below(2) == 0) {
       ++side.reads_at_once;
-      return take(at, into);
+      return take(at, into.empty() ? completion.read_into() : into);
     }
     schedule(physics_.soon(), kReader, at);
   }
@@ -130,7 +130,8 @@ std::optional<IoResult> SimConnection::start_read(int at, std::span<char> into, 
 void SimConnection::finish_read(int at) {
   Side& side = sides_[at];
   if (!side.reader || !side.loop->runs()) return;
-  if (auto result = take(at, side.into)) std::exchange(side.reader, nullptr)->on_done(*result);
+  std::span<char> into = side.into.empty() ? side.reader->read_into() : side.into;
+  if (auto result = take(at, into)) std::exchange(side.reader, nullptr)->on_done(*result);
 }
 
 // ---- Writing

@@ -28,6 +28,7 @@ class SimStreamTest : public ::testing::TestWithParam<std::tuple<Way, int>> {
 
  public:
   Task<void> both_ways();
+  Task<void> late_place();
   Task<void> slow_reader();
   Task<void> cancelled_read();
   Task<void> cancelled_write();
@@ -147,6 +148,16 @@ Task<void> SimStreamTest::cancelled_write() {
 
 TEST_P(SimStreamTest, ACancelledWriteEnds) {
   world_.run(cancelled_write());
+}
+
+Task<void> SimStreamTest::late_place() {
+  Cancel cancel;
+  Ends ends = co_await connect(cancel);
+  co_await read_without_a_place(*ends.client, *ends.server, cancel);
+}
+
+TEST_P(SimStreamTest, AReadThatWaitsNeedsNoPlace) {
+  world_.run(late_place());
 }
 
 struct Never final : Completion {

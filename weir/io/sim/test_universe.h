@@ -19,6 +19,7 @@ using net::Ends;
 using net::long_text;
 using net::read_all;
 using net::read_status;
+using net::read_without_a_place;
 using net::turns;
 using net::write_text;
 
