@@ -24,6 +24,7 @@ SECONDS, SKIP = 7, 3
 CONNECTIONS = 8000
 STEPS = (0.7, 0.85, 1.0, 1.15, 1.3)
 ROUNDS = 7  # of the peak's rate and five times it, in turns
+FRAMES_A_SEND = 15
 DELAY_MS, UPSTREAM_CONNECTIONS, QUEUE_MS = 50, 32, 500
 
 
@@ -98,8 +99,11 @@ def lane(name, weir, traffic, guess, report):
 
 def run(folder, report):
     cases = [
-        # a streamed answer as chats are: 300 tokens, each an event
-        ("cpu_stream", Weir, load.Traffic(folder, "cpu_stream", 1024, stream=True, mock={"frames": 300}), None),
+        # A streamed answer as chats are: 300 tokens, each an event. Several arrive together, or there is no peak to speak
+        # of: where each is its own send, a weir that keeps up reads and writes each by itself and gets through half as many
+        # streams as one that is late and finds them in a heap; and the model server does as much as weir.
+        ("cpu_stream", Weir, load.Traffic(folder, "cpu_stream", 1024, stream=True,
+                                          mock={"frames": 300, "frames_a_send": FRAMES_A_SEND}), None),
         ("cpu_whole", Weir, load.Traffic(folder, "cpu_whole", 1024), None),
         ("upstream", FewConnections, load.Traffic(folder, "upstream", 1024, mock={"delay_ms": DELAY_MS}),
          UPSTREAM_CONNECTIONS * 1000 / DELAY_MS),

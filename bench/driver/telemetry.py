@@ -16,6 +16,8 @@ APPEND_GATE_NS = 50
 REQUEST_GATE_NS = 500
 CPU_GATE = 1.01
 ROUNDS = 15
+# Name -> (the mock's script, connections): the smallest request there is, and a streamed chat of 300 tokens.
+TRAFFIC = {"telemetry": (None, 64), "telemetry_stream": ({"frames": 300, "frames_a_send": 15}, 16)}
 
 
 def micro():
@@ -48,11 +50,11 @@ def loop_seconds(server):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def cost(server, traffic, seconds):
+def cost(server, traffic, connections, seconds):
     """CPU us a request: (loop, all threads)."""
     server.process.favour_helpers()
     before = loop_seconds(server), sum(server.process.cpu_seconds())
-    requests = load.run(server, traffic, connections=64, seconds=seconds, spin=1)["requests"]
+    requests = load.run(server, traffic, connections=connections, seconds=seconds, spin=1)["requests"]
     after = loop_seconds(server), sum(server.process.cpu_seconds())
     return tuple((b - a) * 1e6 / requests for a, b in zip(before, after))
 
@@ -68,17 +70,22 @@ def cpu(folder, seconds, rounds):
             own = os.path.join(folder, name)
             os.makedirs(own)
             servers[name] = stack.enter_context(Weir(own, mock.port, **options))
-        traffic = load.Traffic(folder, "telemetry", 1024)
-        traffic.learn_answer(mock.port)
-        for server in servers.values():
-            load.run(server, traffic, connections=64, requests=20_000)
-        costs = {name: [] for name in servers}
-        order = list(servers)
-        for turn in range(rounds):
-            for i in range(len(order)):
-                name = order[(turn + i) % len(order)]
-                costs[name].append(cost(servers[name], traffic, seconds))
-    for of, lane in enumerate(("telemetry_loop", "telemetry_all_threads")):
+        for kind, (mock_script, connections) in TRAFFIC.items():
+            traffic = load.Traffic(folder, kind, 1024, stream=mock_script is not None, mock=mock_script)
+            traffic.learn_answer(mock.port)
+            report(kind, servers, traffic, connections, seconds, rounds)
+
+
+def report(kind, servers, traffic, connections, seconds, rounds):
+    for server in servers.values():
+        load.run(server, traffic, connections=connections, seconds=0.5)
+    costs = {name: [] for name in servers}
+    order = list(servers)
+    for turn in range(rounds):
+        for i in range(len(order)):
+            name = order[(turn + i) % len(order)]
+            costs[name].append(cost(servers[name], traffic, connections, seconds))
+    for of, lane in enumerate((f"{kind}_loop", f"{kind}_all_threads")):
         on, off, again = ([c[of] for c in costs[name]] for name in ("on", "off", "off_again"))
         pairs, same = ([a / b for a, b in zip(these, off)] for these in (on, again))
         rows.row(lane, "us", rows.median(on), rows.median(off), "log and events off", CPU_GATE, rows.median(pairs),

@@ -6,9 +6,9 @@
 //   POST .../messages: the same with Anthropic's events, streamed only: message_start, the block's begin,
 //   deltas, its end, message_delta, message_stop.
 //
-//   "mock":{...} in those bytes scripts one request: "frames":N (at least 3; Anthropic: 6),
-//   "frame_delay_ms":M (before each event but the first), "delay_ms":M (before the head),
-//   "first_frame_delay_ms":M (after the head), "tag":N.
+//   "mock":{...} in those bytes scripts one request: "frames":N (at least 3; Anthropic: 6), "frames_a_send":N
+//   (so many events go out together), "frame_delay_ms":M (before each send but the first), "delay_ms":M
+//   (before the head), "first_frame_delay_ms":M (after the head), "tag":N.
 //
 //   GET /mock/stats: {"requests","open","left"}: seen, being answered, left by the client before the end.
 //
@@ -38,6 +38,7 @@ constexpr size_t kSmallBody = 2048;    // is searched to its end: translations s
 struct Script {
   bool stream = false;
   int64_t frames = 50;
+  int64_t frames_a_send = 1;
   int64_t frame_delay_ms = 0;
   int64_t delay_ms = 0;
   int64_t first_frame_delay_ms = 0;
@@ -51,6 +52,7 @@ struct Script {
     if (at == std::string_view::npos) return s;
     std::string_view mock = window.substr(at, window.find('}', at) - at);
     s.frames = std::max<int64_t>(integer_after(mock, "\"frames\"", s.frames), 3);
+    s.frames_a_send = std::max<int64_t>(integer_after(mock, "\"frames_a_send\"", 1), 1);
     s.frame_delay_ms = integer_after(mock, "\"frame_delay_ms\"", 0);
     s.delay_ms = integer_after(mock, "\"delay_ms\"", 0);
     s.first_frame_delay_ms = integer_after(mock, "\"first_frame_delay_ms\"", 0);
@@ -300,9 +302,13 @@ class Mock {
       if (c.script.first_frame_delay_ms > 0) return later(c, c.script.first_frame_delay_ms);
     }
     while (c.answering && c.fd >= 0) {
-      int64_t frame = c.next_frame++;
-      if (frame + 1 == c.script.frames) end(c);
-      send(c, (c.anthropic ? texts_.anthropic : texts_.openai).at(frame, c.script.frames));
+      together_.clear();
+      for (int64_t i = 0; i < c.script.frames_a_send && c.answering; ++i) {
+        int64_t frame = c.next_frame++;
+        together_ += (c.anthropic ? texts_.anthropic : texts_.openai).at(frame, c.script.frames);
+        if (frame + 1 == c.script.frames) end(c);
+      }
+      send(c, together_);
       if (c.answering && c.script.frame_delay_ms > 0) return later(c, c.script.frame_delay_ms);
     }
   }
@@ -352,6 +358,7 @@ class Mock {
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> dead_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> timers_;
+  std::string together_;  // the events of one send
   std::vector<char> buffer_ = std::vector<char>(1 << 17);
   std::vector<std::pair<int64_t, int64_t>> departures_;
   int64_t requests_ = 0;
