@@ -100,8 +100,8 @@ def lane(name, weir, traffic, guess, report):
 def run(folder, report):
     cases = [
         # A streamed answer as chats are: 300 tokens, each an event. Several arrive together, or there is no peak to speak
-        # of: where each is its own send, a weir that keeps up reads and writes each by itself and gets through half as many
-        # streams as one that is late and finds them in a heap; and the model server does as much as weir.
+        # of: where each is its own send, a weir that keeps up reads and writes each by itself and gets through fewer
+        # streams than one that is late and finds them in a heap; and the model server does as much as weir.
         ("cpu_stream", Weir, load.Traffic(folder, "cpu_stream", 1024, stream=True,
                                           mock={"frames": 300, "frames_a_send": FRAMES_A_SEND}), None),
         ("cpu_whole", Weir, load.Traffic(folder, "cpu_whole", 1024), None),
