@@ -1,21 +1,28 @@
 """bench/run telemetry: what it costs to write requests down. Nanoseconds on the loop, from bench/micro/record_bench.cc;
-CPU time of requests with the log and the events and without, in the same run, in turns: of the loop's thread, which is
-what a machine with a core to spare loses in throughput, and of all threads (the log's writer, syncs, the event store), which
-is what a full machine loses. Metrics can not be turned off; they are in the nanoseconds only."""
+CPU time of requests with the log and the events and without, in the same run, in turns: of the loop's thread while the other
+threads (the log's writer, syncs, the event store) work on another core, which is what a machine with a core to spare loses in
+throughput; and of all threads on one core, which is what a full machine loses. Metrics can not be turned off; they are in the
+nanoseconds only. The gateways take short turns, because a shared machine's speed changes within seconds."""
 import contextlib
 import json
 import os
+import random
+import signal
 import statistics
 import subprocess
+import time
 
 from . import build, load, rows
-from .processes import OWN_SESSION, TICKS
+from .processes import LOAD_CORE, OWN_SESSION, PROXY_CORE
 from .servers import EVENTS_AT_FULL_SPEED, Mock, Weir
 
 APPEND_GATE_NS = 50
 REQUEST_GATE_NS = 500
 CPU_GATE = 1.01
-ROUNDS = 15
+ROUNDS = 20
+ROUND_SECONDS = 4.5
+# The others' work comes in heaps (a commit of the store each 50 ms): a turn is to hold several.
+LOOP_TURN_SECONDS, ALL_TURN_SECONDS = 0.03, 0.25
 # Name -> (the mock's script, connections): the smallest request there is, and a streamed chat of 300 tokens.
 TRAFFIC = {"telemetry": (None, 64), "telemetry_stream": ({"frames": 300, "frames_a_send": 15}, 16)}
 
@@ -42,25 +49,60 @@ def noise(ratios):
     return 1.253 * 1.96 * statistics.stdev(ratios) / len(ratios) ** 0.5
 
 
-def loop_seconds(server):
-    """CPU time of the loop, which is the main thread: the program under test is the last of its process tree."""
+def threads(server):
+    """(the loop, the others): the program under test is the last of its process tree, its main thread the loop."""
     pid = server.process.tree()[-1]
-    with open(f"/proc/{pid}/task/{pid}/stat") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return f"/proc/{pid}/task/{pid}", [f"/proc/{pid}/task/{t}" for t in os.listdir(f"/proc/{pid}/task") if int(t) != pid]
 
 
-def cost(server, traffic, connections, seconds):
-    """CPU us a request: (loop, all threads)."""
+def cpu_us(folders):
+    """Of these threads, to the nanosecond (the ticks of /proc/PID/stat are samples)."""
+    total = 0
+    for folder in folders:
+        with open(f"{folder}/schedstat") as f:
+            total += int(f.read().split()[0])
+    return total / 1e3
+
+
+def place(server, alone):
+    """Threads to count: the loop, `alone` on its core, or all of them on that core."""
     server.process.favour_helpers()
-    before = loop_seconds(server), sum(server.process.cpu_seconds())
-    requests = load.run(server, traffic, connections=connections, seconds=seconds, spin=1)["requests"]
-    after = loop_seconds(server), sum(server.process.cpu_seconds())
-    return tuple((b - a) * 1e6 / requests for a, b in zip(before, after))
+    loop, others = threads(server)
+    for other in others:
+        os.sched_setaffinity(int(os.path.basename(other)), {(LOAD_CORE if alone else PROXY_CORE) % os.cpu_count()})
+    return [loop] if alone else [loop, *others]
 
 
-def cpu(folder, seconds, rounds):
+def costs_in_turns(servers, traffic, connections, alone):
+    """Name -> CPU us a request. Each server has its own load generator; one runs, the others stand still."""
+    counted = {name: place(server, alone) for name, server in servers.items()}
+    before = {name: cpu_us(folders) for name, folders in counted.items()}
+    turn_seconds = LOOP_TURN_SECONDS if alone else ALL_TURN_SECONDS
+    under_way = {}
+    for name, server in servers.items():
+        argv = load.command(server, traffic, connections=connections, seconds=ROUND_SECONDS, spin=1)
+        under_way[name] = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(turn_seconds)
+        under_way[name].send_signal(signal.SIGSTOP)
+    requests = {}
+    while under_way:
+        for name in random.sample(list(under_way), len(under_way)):
+            generator = under_way[name]
+            generator.send_signal(signal.SIGCONT)
+            time.sleep(turn_seconds)
+            generator.send_signal(signal.SIGSTOP)
+            if generator.poll() is not None:
+                out, errors = under_way.pop(name).communicate()
+                if generator.returncode != 0:
+                    raise RuntimeError(f"{name}: {out.strip()} {errors.strip()[:1500]}")
+                requests[name] = json.loads(out)["requests"]
+    return {name: (cpu_us(folders) - before[name]) / requests[name] for name, folders in counted.items()}
+
+
+def cpu(folder, rounds):
     """Three gateways side by side, two of them with log and events off: how far those differ is the error."""
+    with contextlib.suppress(PermissionError):  # whoever hands out the turns waits for nobody
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(3))
     kinds = {"on": {"events": EVENTS_AT_FULL_SPEED}}
     kinds["off"] = kinds["off_again"] = {"events": "{ enabled: false }", "log_requests": False}
     with contextlib.ExitStack() as stack:
@@ -73,33 +115,28 @@ def cpu(folder, seconds, rounds):
         for kind, (mock_script, connections) in TRAFFIC.items():
             traffic = load.Traffic(folder, kind, 1024, stream=mock_script is not None, mock=mock_script)
             traffic.learn_answer(mock.port)
-            report(kind, servers, traffic, connections, seconds, rounds)
+            for lane, alone in ((f"{kind}_loop", True), (f"{kind}_all_threads", False)):
+                report(lane, servers, traffic, connections, alone, rounds)
 
 
-def report(kind, servers, traffic, connections, seconds, rounds):
+def report(lane, servers, traffic, connections, alone, rounds):
     for server in servers.values():
         load.run(server, traffic, connections=connections, seconds=0.5)
-    costs = {name: [] for name in servers}
-    order = list(servers)
-    for turn in range(rounds):
-        for i in range(len(order)):
-            name = order[(turn + i) % len(order)]
-            costs[name].append(cost(servers[name], traffic, connections, seconds))
-    for of, lane in enumerate((f"{kind}_loop", f"{kind}_all_threads")):
-        on, off, again = ([c[of] for c in costs[name]] for name in ("on", "off", "off_again"))
-        pairs, same = ([a / b for a, b in zip(these, off)] for these in (on, again))
-        rows.row(lane, "us", rows.median(on), rows.median(off), "log and events off", CPU_GATE, rows.median(pairs),
-                 noise=rows.rounded(noise(pairs)), rounds=rounds, off_against_off=rows.rounded(rows.median(same)),
-                 off_noise=rows.rounded(noise(same)))
+    costs = [costs_in_turns(servers, traffic, connections, alone) for _ in range(rounds)]
+    on, off, again = ([c[name] for c in costs] for name in ("on", "off", "off_again"))
+    pairs, same = ([a / b for a, b in zip(these, off)] for these in (on, again))
+    rows.row(lane, "us", rows.median(on), rows.median(off), "log and events off", CPU_GATE, rows.median(pairs),
+             noise=rows.rounded(noise(pairs)), rounds=rounds, off_against_off=rows.rounded(rows.median(same)),
+             off_noise=rows.rounded(noise(same)))
 
 
-def run(folder, seconds, rounds, only=()):
+def run(folder, rounds, only=()):
     if not only or "micro" in only:
         times = micro()
         for lane, name, gate in (("event_append", "event_append", APPEND_GATE_NS),
-                                 ("request_recorded", "record/everything", REQUEST_GATE_NS)):
+                                 ("request_recorded", "record/everything/manual_time", REQUEST_GATE_NS)):
             rows.row(lane, "ns", times[name][0], gate, "limit", 1.0, weir_min=rows.rounded(times[name][1]))
-        rows.row("request_without_event", "ns", times["record/without_event"][0], 0, "nobody", None,
-                 weir_min=rows.rounded(times["record/without_event"][1]))
+        rows.row("request_without_event", "ns", times["record/without_event/manual_time"][0], 0, "nobody", None,
+                 weir_min=rows.rounded(times["record/without_event/manual_time"][1]))
     if not only or "cpu" in only:
-        cpu(folder, seconds, rounds)
+        cpu(folder, rounds)

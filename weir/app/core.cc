@@ -56,9 +56,7 @@ Core::Core(io::Loop& loop, std::unique_ptr<io::LogWriter> log_writer, telemetry:
     : loop_(loop),
       log_(loop, std::move(log_writer), settings.log.level),
       events_(std::move(events)),
-      recorder_(
-          loop, registry, record_metrics, [this](std::string_view line) { return log_.line(line); },
-          events_.get()),
+      recorder_(loop, registry, record_metrics, log_.writer(), events_.get()),
       metrics_text_(std::move(metrics_text)),
       warnings_(std::move(warnings)),
       responses_(std::move(responses)),

@@ -26,11 +26,6 @@ class Log {
   void warn(std::string_view message, Fields fields = {}) { write(LogLevel::kWarn, message, fields); }
   void error(std::string_view message, Fields fields = {}) { write(LogLevel::kError, message, fields); }
 
-  /// A line that is complete already, with its newline. Answers how many lines were lost so far.
-  uint64_t line(std::string_view text) {
-    writer_->append(text);
-    return writer_->dropped();
-  }
   void set_level(LogLevel level) { level_ = level; }
   io::LogWriter& writer() { return *writer_; }
 

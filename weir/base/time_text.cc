@@ -1,19 +1,29 @@
 #include "weir/base/time_text.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <charconv>
 #include <tuple>
 
 namespace weir {
 
-std::string rfc3339(WallTime time) {
+TimeText::TimeText(WallTime time) : text_{"0000-00-00T00:00:00.000Z"} {
+  auto write = [&](size_t at, size_t digits, int64_t number) {
+    for (; digits > 0; --digits, number /= 10)
+      text_[at + digits - 1] = static_cast<char>('0' + number % 10);
+  };
   int64_t second = time.unix_s() % 86400;
   std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days(time.unix_s() / 86400)}};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), second / 3600,
-                     second / 60 % 60, second % 60, time.unix_ns / 1'000'000 % 1000);
+  write(0, 4, static_cast<int>(date.year()));
+  write(5, 2, static_cast<unsigned>(date.month()));
+  write(8, 2, static_cast<unsigned>(date.day()));
+  write(11, 2, second / 3600);
+  write(14, 2, second / 60 % 60);
+  write(17, 2, second % 60);
+  write(20, 3, time.unix_ns / 1'000'000 % 1000);
+}
+
+std::string rfc3339(WallTime time) {
+  return std::string(TimeText(time).view());
 }
 
 std::optional<WallTime> parse_time(std::string_view text) {
@@ -48,20 +58,6 @@ std::optional<WallTime> parse_time(std::string_view text) {
   int64_t seconds_in_day = (hour * 60 + minute) * 60 + second;
   int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
   return WallTime{(days * 86400 + seconds_in_day) * 1'000'000'000 + int64_t{millisecond} * 1'000'000};
-}
-
-std::string_view TimeText::rfc3339(WallTime time) {
-  if (time.unix_s() != second_) {
-    second_ = time.unix_s();
-    text_ = weir::rfc3339(time);
-    return text_;
-  }
-  int64_t millisecond = time.unix_ns / 1'000'000 % 1000;
-  for (size_t digit = 3; digit > 0; --digit) {  // "....:30.123Z": the three digits before the Z
-    text_[text_.size() - 5 + digit] = static_cast<char>('0' + millisecond % 10);
-    millisecond /= 10;
-  }
-  return text_;
 }
 
 }  // namespace weir

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,8 +23,16 @@ namespace weir::io {
 /// for.
 class LogWriter {
  public:
+  /// Appends the one line that `kept` stands for, newline included, to `text`. Runs on any thread, maybe when
+  /// whoever gave it is gone.
+  using MakeLine = void (*)(std::span<const std::byte> kept, std::string& text);
+
   virtual ~LogWriter() = default;  // flushes what it holds
+  /// A newline is added when the line has none.
   virtual void append(std::string_view line) = 0;
+  /// A line whose text the worker makes: the loop copies what it is made of, the pieces of `kept` one after
+  /// the other.
+  virtual void append_later(MakeLine make, std::initializer_list<std::span<const std::byte>> kept) = 0;
   virtual uint64_t dropped() const = 0;        // lines, since the start
   virtual std::string last_error() const = 0;  // empty: the last write was fine
   /// Opens the file again (after logrotate moved it).

@@ -81,23 +81,20 @@ bool give_room(const Event& e, std::byte* lengths) {
 size_t encode(const Event& e, std::span<std::byte> into) {
   WEIR_ASSERT(into.size() >= kEventBytesMax);
   std::byte* lengths = into.data() + sizeof(Fixed);
-  size_t all = 0, longest = 0;
-  for (std::string_view text : e.texts) {
-    all += text.size();
-    longest = std::max(longest, text.size());
-  }
   bool cut = e.texts_cut;
-  size_t at = kTextsAt;
-  if (all <= kEventBytesMax - kTextsAt && longest <= kTextBytesMax) [[likely]] {
-    for (size_t i = 0; i < kEventTexts; ++i) {
-      size_t n = e.texts[i].size();
-      lengths[i] = static_cast<std::byte>(n);
-      copy_short(into.data() + at, e.texts[i].data(), n);
-      at += n;
-    }
-  } else {
+  size_t at = kTextsAt, i = 0;
+  for (; i < kEventTexts; ++i) {
+    size_t n = e.texts[i].size();
+    if (n > std::min(kTextBytesMax, kEventBytesMax - at)) [[unlikely]]
+      break;
+    lengths[i] = static_cast<std::byte>(n);
+    copy_short(into.data() + at, e.texts[i].data(), n);
+    at += n;
+  }
+  if (i < kEventTexts) {  // once more, some of them shorter
     cut = give_room(e, lengths) || cut;
-    for (size_t i = 0; i < kEventTexts; ++i) {
+    at = kTextsAt;
+    for (i = 0; i < kEventTexts; ++i) {
       size_t n = std::to_integer<size_t>(lengths[i]);
       std::copy_n(e.texts[i].data(), n, reinterpret_cast<char*>(into.data() + at));
       at += n;
@@ -133,6 +130,10 @@ size_t encode(const Event& e, std::span<std::byte> into) {
           .price_version = e.price_version};
   std::memcpy(into.data(), &f, sizeof f);
   return at;
+}
+
+bool texts_cut(std::span<const std::byte> bytes) {
+  return (std::to_integer<uint8_t>(bytes[offsetof(Fixed, flags)]) & kTextsCut) != 0;
 }
 
 std::optional<int64_t> received_of(std::span<const std::byte> bytes) {

@@ -86,6 +86,8 @@ size_t encode(const Event& event, std::span<std::byte> into);
 /// nullopt: these are not the bytes of an event. The texts point into `bytes`. Unknown trailing bytes of a
 /// later version are passed over.
 std::optional<Event> decode(std::span<const std::byte> bytes);
+/// texts_cut of what encode() wrote.
+bool texts_cut(std::span<const std::byte> bytes);
 /// received_unix_ns of what decode() would read, without the rest. nullopt: too short for an event.
 std::optional<int64_t> received_of(std::span<const std::byte> bytes);
 

@@ -105,16 +105,25 @@ Result<EventRing> EventRing::open(std::span<std::byte> memory) {
 }
 
 EventRing::EventRing(std::span<std::byte> memory)
-    : memory_(memory), slots_((memory.size() - kHeaderBytes) / kSlotBytes) {}
+    : memory_(memory), slots_((memory.size() - kHeaderBytes) / kSlotBytes) {
+  set_next(1);
+}
 
 EventRing::EventRing(EventRing&& other) noexcept
     : memory_(other.memory_),
       slots_(other.slots_),
       reserved_(other.reserved_),
+      coming_(other.coming_),
+      last_(other.last_),
       next_(other.next_.load(std::memory_order_relaxed)) {}
 
 std::byte* EventRing::slot(uint64_t sequence) const {
   return memory_.data() + kHeaderBytes + (sequence - 1) % slots_ * kSlotBytes;
+}
+
+void EventRing::set_next(uint64_t sequence) {
+  coming_ = slot(sequence);
+  next_.store(sequence, std::memory_order_release);
 }
 
 // The next number stands after every number seen. A slot that a power cut damaged counts too when its number
@@ -134,7 +143,7 @@ void EventRing::recover() {
   uint64_t believable = next + slots_;
   for (size_t i = 0; i < slots_; ++i)
     if (uint64_t n = number_in(i); n >= next && n < believable) next = n + 1;
-  next_.store(next, std::memory_order_relaxed);
+  set_next(next);
   // The position may be older than the slots: what was written over was drained.
   if (next > slots_ && drained() < next - slots_) set_drained(next - slots_);
 }
@@ -146,7 +155,7 @@ size_t EventRing::slots() const {
 void EventRing::resume_at(uint64_t sequence) {
   WEIR_ASSERT(reserved_ == 0);
   if (sequence > drained()) set_drained(sequence);
-  if (sequence > next()) next_.store(sequence, std::memory_order_release);
+  if (sequence > next()) set_next(sequence);
 }
 
 void EventRing::restore(const EventRing& saved) {
@@ -161,7 +170,7 @@ void EventRing::restore(const EventRing& saved) {
     if (!holds(slot(sequence)) && holds(saved.slot(sequence)))
       std::memcpy(slot(sequence), saved.slot(sequence), kSlotBytes);
   }
-  next_.store(next, std::memory_order_release);
+  set_next(next);
 }
 
 bool EventRing::reserve() {
@@ -179,7 +188,7 @@ uint64_t EventRing::append(const Event& event) {
   WEIR_ASSERT(reserved_ > 0);
   --reserved_;
   uint64_t sequence = next_.load(std::memory_order_relaxed);
-  std::byte* at = slot(sequence);
+  std::byte* at = coming_;
   auto number = number_at(at);
   number.store(0, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_release);
@@ -189,11 +198,19 @@ uint64_t EventRing::append(const Event& event) {
   std::memcpy(at + kLengthAt, &length, sizeof length);
   number.store(sequence, std::memory_order_release);
   next_.store(sequence + 1, std::memory_order_release);
-  // The next slot was last used a whole ring ago.
-  const std::byte* coming = slot(sequence + 1);
+  last_ = at;
+  coming_ = at + kSlotBytes;
+  if (coming_ == memory_.data() + kHeaderBytes + slots_ * kSlotBytes) coming_ = memory_.data() + kHeaderBytes;
+  // It was last used a whole ring ago.
   for (size_t line = 0; line < kPrefetchedBytes; line += 64)
-    __builtin_prefetch(coming + line, 1);
+    __builtin_prefetch(coming_ + line, 1);
   return sequence;
+}
+
+std::span<const std::byte> EventRing::last() const {
+  uint16_t length;
+  std::memcpy(&length, last_ + kLengthAt, sizeof length);
+  return {last_ + kBytesAt, length};
 }
 
 size_t EventRing::free_places() const {

@@ -55,6 +55,8 @@ class EventRing {
   void release();
   /// Requires: a reserved place, which is used up. The event's sequence number. About 50 ns.
   uint64_t append(const Event& event);
+  /// The bytes of the event that append() wrote last, until its next call. Requires: there was one.
+  std::span<const std::byte> last() const;
   /// Places that reserve() would still give.
   size_t free_places() const;
 
@@ -89,10 +91,13 @@ class EventRing {
  private:
   explicit EventRing(std::span<std::byte> memory);
   std::byte* slot(uint64_t sequence) const;
+  void set_next(uint64_t sequence);
   void recover();
   std::span<std::byte> memory_;
   size_t slots_ = 0;
   size_t reserved_ = 0;
+  std::byte* coming_ = nullptr;  // the slot of next(): a division takes as long as all of its check
+  const std::byte* last_ = nullptr;
   std::atomic<uint64_t> next_{1};  // stored by the loop, after the slot
 };
 

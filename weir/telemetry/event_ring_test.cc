@@ -45,7 +45,10 @@ struct Numbered {
 
 uint64_t add(EventRing& ring, uint64_t n) {
   EXPECT_TRUE(ring.reserve());
-  return ring.append(Numbered(n).event);
+  uint64_t sequence = ring.append(Numbered(n).event);
+  std::optional<Event> last = decode(ring.last());
+  EXPECT_TRUE(last && last->input_tokens == static_cast<int64_t>(n));
+  return sequence;
 }
 
 struct Read {

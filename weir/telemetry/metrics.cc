@@ -122,13 +122,26 @@ Cell* Shard::find(uint16_t family, Labels values, uint64_t tuple_hash) {
   return add_cell(family, values, h);
 }
 
-Cell* Shard::add_cell(uint16_t family, Labels values, uint64_t h) {
+std::unique_ptr<Cell> Shard::make_cell(uint16_t family) {
   auto cell = std::make_unique<Cell>();
   cell->family = family;
+  cell->older = newest_.load(std::memory_order_relaxed);
+  if (families_[family].kind == Kind::kHistogram) {
+    cell->histogram = std::make_unique<HistogramCells>();
+    return cell;
+  }
+  if (values_used_ == Values().numbers.size()) {
+    values_.emplace_back();
+    values_used_ = 0;
+  }
+  cell->value = &values_.back().numbers[values_used_++];
+  return cell;
+}
+
+Cell* Shard::add_cell(uint16_t family, Labels values, uint64_t h) {
+  std::unique_ptr<Cell> cell = make_cell(family);
   for (std::string_view value : values)
     encode(cell->labels, value);
-  if (families_[family].kind == Kind::kHistogram) cell->histogram = std::make_unique<HistogramCells>();
-  cell->older = newest_.load(std::memory_order_relaxed);
   if ((used_ + 1) * 4 > slots_.size() * 3) grow();
   size_t mask = slots_.size() - 1;
   size_t i = h & mask;
@@ -147,12 +160,9 @@ Cell* Shard::overflow(uint16_t family) {
   if (family != kOverflowFamily) series(Family<Counter>{kOverflowFamily}, {families_[family].name}).add();
   Cell*& cell = overflow_cells_[family];
   if (cell) return cell;
-  auto made = std::make_unique<Cell>();
-  made->family = family;
+  std::unique_ptr<Cell> made = make_cell(family);
   for (size_t i = 0; i < families_[family].labels.size(); ++i)
     encode(made->labels, kOverflow);
-  if (families_[family].kind == Kind::kHistogram) made->histogram = std::make_unique<HistogramCells>();
-  made->older = newest_.load(std::memory_order_relaxed);
   cell = made.release();
   newest_.store(cell, std::memory_order_release);
   return cell;
@@ -174,7 +184,7 @@ void Shard::grow() {
 double SeriesView::value() const {
   double total = 0;
   for (const Cell* cell : cells)
-    total += cell->value.load(std::memory_order_relaxed);
+    total += cell->value->load(std::memory_order_relaxed);
   return total;
 }
 

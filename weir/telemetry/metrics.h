@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -38,9 +39,9 @@ inline constexpr std::string_view kOverflow = "__overflow__";
 /// One series in one shard. Immutable but for the numbers; written by its shard's core only.
 struct Cell {
   uint16_t family;
-  std::string labels;           // the label values, encoded (label_values reads them)
-  const Cell* older = nullptr;  // of the same shard
-  std::atomic<double> value{0};
+  std::string labels;                         // the label values, encoded (label_values reads them)
+  const Cell* older = nullptr;                // of the same shard
+  std::atomic<double>* value = nullptr;       // of counters and gauges, in the shard's block
   std::unique_ptr<HistogramCells> histogram;  // of histograms only
 };
 
@@ -54,26 +55,28 @@ class Counter {
   Counter() = default;
   /// Requires n >= 0.
   void add(double n = 1) {
-    cell_->value.store(cell_->value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    value_->store(value_->load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
+  /// False: it was made without a shard.
+  explicit operator bool() const { return value_ != nullptr; }
 
  private:
   friend class Shard;
-  explicit Counter(Cell* cell) : cell_(cell) {}
-  Cell* cell_ = nullptr;
+  explicit Counter(Cell* cell) : value_(cell->value) {}
+  std::atomic<double>* value_ = nullptr;
 };
 
 /// Shards are summed: a gauge set on two cores reads as the sum.
 class Gauge {
  public:
   Gauge() = default;
-  void set(double v) { cell_->value.store(v, std::memory_order_relaxed); }
-  void add(double n) { set(cell_->value.load(std::memory_order_relaxed) + n); }
+  void set(double v) { value_->store(v, std::memory_order_relaxed); }
+  void add(double n) { set(value_->load(std::memory_order_relaxed) + n); }
 
  private:
   friend class Shard;
-  explicit Gauge(Cell* cell) : cell_(cell) {}
-  Cell* cell_ = nullptr;
+  explicit Gauge(Cell* cell) : value_(cell->value) {}
+  std::atomic<double>* value_ = nullptr;
 };
 
 class Histogram {
@@ -128,6 +131,7 @@ class Shard {
   static uint64_t hash(Labels values);
   Cell* find(uint16_t family, Labels values, uint64_t tuple_hash);
   Cell* add_cell(uint16_t family, Labels values, uint64_t h);
+  std::unique_ptr<Cell> make_cell(uint16_t family);
   Cell* overflow(uint16_t family);
   void grow();
 
@@ -136,6 +140,13 @@ class Shard {
   std::vector<uint32_t> series_count_;  // by family
   std::vector<Cell*> overflow_cells_;   // by family; null until needed
   std::vector<Slot> slots_;             // open addressing, a power of two
+  // The numbers of counters and gauges side by side, in the order in which they were made: those of one
+  // route, which are written together, share their cache lines.
+  struct alignas(64) Values {
+    std::array<std::atomic<double>, 8> numbers{};
+  };
+  std::deque<Values> values_;
+  size_t values_used_ = Values().numbers.size();  // of the last block
   size_t used_ = 0;
   std::atomic<Cell*> newest_{nullptr};  // published with release: a reader walks `older` from here
 };

@@ -167,20 +167,66 @@ TEST_F(FileDiskTest, ALogKeepsEveryLineInOrder) {
   }
 }
 
+Task<void> until_error(Loop& loop, LogWriter& log) {
+  Cancel cancel;
+  while (log.last_error().empty())
+    co_await sleep(loop, milliseconds(5), cancel);
+}
+
+// "<kept>": a line that is made of what was kept of it.
+void bracketed(std::span<const std::byte> kept, std::string& text) {
+  text += '<';
+  text.append(reinterpret_cast<const char*>(kept.data()), kept.size());
+  text += ">\n";
+}
+
+Task<void> append_both_ways(Loop& loop, LogWriter& log, int lines) {
+  for (int i = 0; i < lines; ++i) {
+    std::string number = std::to_string(i);
+    if (i % 3 == 0)
+      log.append(number);
+    else
+      log.append_later(bracketed, {std::as_bytes(std::span("no ", 3)), {}, std::as_bytes(std::span(number))});
+    number = "gone";
+    if (i % 64 == 0) co_await turns(loop, 1);
+  }
+}
+
+TEST_F(FileDiskTest, ALogMakesLinesLaterAndKeepsTheirOrder) {
+  constexpr int kLines = 50'000;  // more than one write, and more than one hand-over
+  auto log = disk_.open_log(path("log"), 1 << 26).value();
+  host_.run(append_both_ways(host_.loop(), *log, kLines));
+  EXPECT_EQ(log->dropped(), 0u);
+  log.reset();
+  std::string expected;
+  for (int i = 0; i < kLines; ++i)
+    expected += i % 3 == 0 ? std::to_string(i) + "\n" : "<no " + std::to_string(i) + ">\n";
+  EXPECT_TRUE(content("log") == expected);
+}
+
+TEST_F(FileDiskTest, ALineThatIsMadeLaterIsDroppedAndCountedAsAnyOther) {
+  std::string kept(50, 'k');
+  auto log = disk_.open_log(path("log"), 200).value();
+  for (int i = 0; i < 5; ++i)
+    log->append_later(bracketed, {std::as_bytes(std::span(kept))});
+  EXPECT_EQ(log->dropped(), 2u);  // 66 bytes each
+  log.reset();
+  EXPECT_EQ(content("log"), "<" + kept + ">\n<" + kept + ">\n<" + kept + ">\n");
+  auto full = disk_.open_log("/dev/full", 1 << 20).value();
+  for (int i = 0; i < 5; ++i)
+    full->append_later(bracketed, {std::as_bytes(std::span(kept))});
+  host_.run(until_error(host_.loop(), *full));
+  EXPECT_EQ(full->dropped(), 5u);
+}
+
 TEST_F(FileDiskTest, ALogDropsAndCountsWhatDoesNotFit) {
-  auto log = disk_.open_log(path("log"), 100).value();
+  auto log = disk_.open_log(path("log"), 260).value();  // 16 bytes beside each line
   for (int i = 0; i < 20; ++i)
     log->append("123456789");  // ten bytes with its newline
   log->append(std::string(1000, 'x'));
   EXPECT_EQ(log->dropped(), 11u);
   log.reset();
   EXPECT_EQ(content("log").size(), 100u);
-}
-
-Task<void> until_error(Loop& loop, LogWriter& log) {
-  Cancel cancel;
-  while (log.last_error().empty())
-    co_await sleep(loop, milliseconds(5), cancel);
 }
 
 TEST_F(FileDiskTest, AFullDiskDropsCountsAndTells) {

@@ -22,6 +22,25 @@ constexpr size_t kPipeBytes =
 constexpr int kPipePatienceMs = 1000;
 constexpr size_t kRoomBytes = FileLog::kFlushBytes + 8 * 1024;  // a line more than what is flushed
 constexpr size_t kKeptBytesMax = 4 * FileLog::kFlushBytes;
+constexpr size_t kWriteBytes = 256 * 1024;  // of text with one call
+
+// An entry of a buffer: this, then `bytes` of a text with its newline, or of what its line is made of.
+struct EntryHead {
+  LogWriter::MakeLine make;  // null: a text
+  uint64_t bytes;
+};
+
+// Takes the first of `entries` and appends its text.
+void append_first(std::string_view& entries, std::string& text) {
+  EntryHead head;
+  std::memcpy(&head, entries.data(), sizeof head);
+  std::string_view kept = entries.substr(sizeof head, head.bytes);
+  if (head.make)
+    head.make(std::as_bytes(std::span(kept)), text);
+  else
+    text += kept;
+  entries.remove_prefix(sizeof head + head.bytes);
+}
 
 uint64_t lines(std::string_view text) {
   auto ends = static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n'));
@@ -34,7 +53,7 @@ uint64_t lines(std::string_view text) {
 struct FileLog::File {
   std::mutex mutex;
   std::condition_variable idle;
-  std::string handed;
+  std::string handed;   // entries
   std::string written;  // empty again, with its memory
   bool reopen = false;
   bool writing = false;
@@ -46,6 +65,7 @@ struct FileLog::File {
   Fd fd;
   bool regular = true;
   bool torn = false;  // the last write stopped inside a line
+  std::string made;   // the text of entries being written
 
   int open();
   void work() {
@@ -53,6 +73,7 @@ struct FileLog::File {
     work(lock);
   }
   void work(std::unique_lock<std::mutex>& lock);
+  std::string write_entries(std::string_view entries);
   std::string write(std::string_view text);
 };
 
@@ -67,7 +88,21 @@ int FileLog::File::open() {
   return 0;
 }
 
-// Returns the reason of a failure, or nothing.
+// Returns the reason of a failure, or nothing. What comes after a failure is not tried.
+std::string FileLog::File::write_entries(std::string_view entries) {
+  std::string failure;
+  while (!entries.empty()) {
+    made.clear();
+    while (!entries.empty() && made.size() < kWriteBytes)
+      append_first(entries, made);
+    if (failure.empty())
+      failure = write(made);
+    else
+      dropped.fetch_add(lines(made), std::memory_order_relaxed);
+  }
+  return failure;
+}
+
 std::string FileLog::File::write(std::string_view text) {
   int error = 0;
   if (torn) {
@@ -100,18 +135,20 @@ std::string FileLog::File::write(std::string_view text) {
 // On a worker, or in the destructor of the log; takes what was handed over, if it is still there.
 void FileLog::File::work(std::unique_lock<std::mutex>& lock) {
   if (handed.empty() && !reopen) return;
-  std::string text = std::exchange(handed, {});
+  std::string entries = std::exchange(handed, {});
   bool again = std::exchange(reopen, false);
   writing = true;
   lock.unlock();
   std::string failure;
   if (again)
     if (int code = open()) failure = fmt::format("cannot open {} again: {}", path, strerror(code));
-  if (std::string reason = write(text); !reason.empty()) failure = reason;
-  text.clear();
-  if (text.capacity() > kKeptBytesMax) text.shrink_to_fit();
+  if (std::string reason = write_entries(entries); !reason.empty()) failure = reason;
+  entries.clear();
+  made.clear();
+  for (std::string* room : {&entries, &made})
+    if (room->capacity() > kKeptBytesMax) room->shrink_to_fit();
   lock.lock();
-  written = std::move(text);
+  written = std::move(entries);
   last_error = failure;
   writing = false;
   idle.notify_all();
@@ -142,13 +179,33 @@ FileLog::~FileLog() {
 
 void FileLog::append(std::string_view line) {
   bool newline = line.empty() || line.back() != '\n';
-  if (handed_bytes_ + filling_.size() + line.size() + (newline ? 1 : 0) > bytes_max_) {
+  add_entry(nullptr, {std::as_bytes(std::span(line)), std::as_bytes(std::span("\n", newline ? 1 : 0))});
+}
+
+void FileLog::append_later(MakeLine make, std::initializer_list<std::span<const std::byte>> kept) {
+  add_entry(make, kept);
+}
+
+void FileLog::add_entry(MakeLine make, std::initializer_list<std::span<const std::byte>> pieces) {
+  EntryHead head{make, 0};
+  for (std::span<const std::byte> piece : pieces)
+    head.bytes += piece.size();
+  size_t before = filling_.size(), after = before + sizeof head + head.bytes;
+  if (handed_bytes_ + after > bytes_max_) {
     file_->dropped.fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  if (filling_.empty()) filling_.reserve(kRoomBytes);
-  filling_ += line;
-  if (newline) filling_ += '\n';
+  if (before == 0) filling_.reserve(kRoomBytes);
+  filling_.resize_and_overwrite(after, [&](char* room, size_t) {
+    char* at = room + before;
+    std::memcpy(at, &head, sizeof head);
+    at += sizeof head;
+    for (std::span<const std::byte> piece : pieces) {
+      if (!piece.empty()) std::memcpy(at, piece.data(), piece.size());
+      at += piece.size();
+    }
+    return after;
+  });
   if (filling_.size() >= kFlushBytes)
     flush();
   else if (!armed() && !handed_)

@@ -1,7 +1,8 @@
 // FileLog: the LogWriter of one loop and one file. The loop fills one buffer while a worker writes the other,
 // and they change places, so appending is a copy and nothing is allocated; a buffer is handed over when it
-// holds 256 KiB or its first line is 100 ms old. Every write is whole lines to a file opened for appending,
-// so the loops of a process may share the file. A pipe nobody reads from is given up after a second a buffer
+// holds 128 KiB or its first line is 100 ms old. It holds entries: texts, and what lines are made of, which
+// the worker makes. Every write is whole lines to a file opened for appending, so the loops of a process may
+// share the file. A pipe nobody reads from is given up after a second a buffer
 // rather than waited for.
 #pragma once
 
@@ -17,7 +18,7 @@ class NetLoop;
 
 class FileLog final : public LogWriter, Timer {
  public:
-  static constexpr size_t kFlushBytes = 256 * 1024;
+  static constexpr size_t kFlushBytes = 128 * 1024;
   static constexpr Duration kFlushAfter = milliseconds(100);
 
   static Result<std::unique_ptr<LogWriter>> open(NetLoop& loop, const std::string& path,
@@ -25,8 +26,8 @@ class FileLog final : public LogWriter, Timer {
   /// Blocks until what it holds is written or lost.
   ~FileLog() override;
 
-  /// A newline is added when the line has none.
   void append(std::string_view line) override;
+  void append_later(MakeLine make, std::initializer_list<std::span<const std::byte>> kept) override;
   uint64_t dropped() const override;
   std::string last_error() const override;
   void reopen() override;
@@ -35,12 +36,13 @@ class FileLog final : public LogWriter, Timer {
   struct File;
   FileLog(NetLoop& loop, std::shared_ptr<File> file, size_t buffer_bytes_max);
   void on_timer() override { flush(); }
+  void add_entry(MakeLine make, std::initializer_list<std::span<const std::byte>> pieces);
   void flush();
 
   NetLoop& loop_;
   std::shared_ptr<File> file_;  // shared with the worker that writes
   const size_t bytes_max_;
-  std::string filling_;
+  std::string filling_;      // entries
   std::string spare_;        // empty, with its memory; while nothing is handed over
   size_t handed_bytes_ = 0;  // with the worker
   bool handed_ = false;

@@ -115,9 +115,12 @@ TEST(SimDisk, AKilledProcessLeavesWhatItWrote) {
   auto log = rig.process->open_log("/log", 1000).value();
   auto ring = rig.process->map_file("/ring", 4096).value();
   log->append("one");
+  log->append_later([](std::span<const std::byte> kept,
+                       std::string& text) { text += std::to_string(kept.size()) + " bytes\n"; },
+                    {std::as_bytes(std::span("later", 5)), std::as_bytes(std::span("on", 2))});
   fill(*ring, 0, 4096, 'a');
   rig.kill();
-  EXPECT_EQ(rig.content("/log"), "one\n");
+  EXPECT_EQ(rig.content("/log"), "one\n7 bytes\n");
   EXPECT_EQ(rig.content("/ring"), std::string(4096, 'a'));
 }
 

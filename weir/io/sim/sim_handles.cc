@@ -65,6 +65,15 @@ void SimLog::append(std::string_view line) {
   last_error_ = error == 0 ? "" : fmt::format("cannot write {}: {}", path_, strerror(error));
 }
 
+void SimLog::append_later(MakeLine make, std::initializer_list<std::span<const std::byte>> kept) {
+  std::vector<std::byte> whole;
+  for (std::span<const std::byte> piece : kept)
+    whole.insert(whole.end(), piece.begin(), piece.end());
+  std::string line;
+  make(whole, line);
+  append(line);
+}
+
 void SimLog::reopen() {
   int error = attached() ? open() : EIO;
   if (error != 0) last_error_ = fmt::format("cannot open {} again: {}", path_, strerror(error));

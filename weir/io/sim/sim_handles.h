@@ -35,6 +35,7 @@ class SimLog final : public LogWriter, public DiskHandle {
   int open();
 
   void append(std::string_view line) override;
+  void append_later(MakeLine make, std::initializer_list<std::span<const std::byte>> kept) override;
   uint64_t dropped() const override { return dropped_; }
   std::string last_error() const override { return last_error_; }
   void reopen() override;

@@ -96,20 +96,24 @@ Result<void> EventLog::enter(exchange::RecordPlace& place) {
   return {};
 }
 
-void EventLog::leave(exchange::RecordPlace& place, const Event& event) {
-  if (!std::exchange(place.taken, false)) return dropped_.of(event.event_class).add();
+std::span<const std::byte> EventLog::leave(exchange::RecordPlace& place, const Event& event) {
+  bool taken = std::exchange(place.taken, false);
   bool usage = event.event_class == EventClass::kUsage;
-  if (!usage && ring_.free_places() < ring_.slots() / 4) {
+  if (taken && !usage && ring_.free_places() < ring_.slots() / 4) {
     ring_.release();
-    return dropped_.of(event.event_class).add();
+    taken = false;
+  }
+  if (!taken) {
+    dropped_.of(event.event_class).add();
+    return {};
   }
   uint64_t number = write(event);
   written_.of(event.event_class).add();
-  if (!usage) return;
-  sync_.changed(on_disk_);
-  if (!on_disk_) return;
+  if (usage) sync_.changed(on_disk_);
   // Where records are counted rather than refused, an answer waits for no disk that fails.
-  if (refuse_ || sync_.trouble().empty()) place = {.receipt = &sync_, .number = number};
+  if (usage && on_disk_ && (refuse_ || sync_.trouble().empty()))
+    place = {.receipt = &sync_, .number = number};
+  return number == 0 ? std::span<const std::byte>() : ring_.last();
 }
 
 uint64_t EventLog::write(const Event& event) {

@@ -52,8 +52,9 @@ class EventLog {
   /// Takes a place for the request. Errors: kUnavailable ("record_unavailable"): no record of it can be kept.
   Result<void> enter(exchange::RecordPlace& place);
   /// Writes the event of a request that entered, whatever became of it, and gives its place back. After it
-  /// place.receipt says what the answer's end has to wait for.
-  void leave(exchange::RecordPlace& place, const telemetry::Event& event);
+  /// place.receipt says what the answer's end has to wait for. The event's bytes, until the next call; empty:
+  /// it was not written.
+  std::span<const std::byte> leave(exchange::RecordPlace& place, const telemetry::Event& event);
 
   /// What keeps new requests from being recorded, one sentence each; empty: nothing.
   std::vector<std::string> not_ready() const;

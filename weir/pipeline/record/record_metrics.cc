@@ -101,27 +101,26 @@ void RecordCells::record(const exchange::Exchange& e, MonoTime end) {
   if (e.timeline.first_token.ns != 0)
     route.first_token.record(to_seconds(e.timeline.first_token - e.timeline.received));
 
+  auto add = [&](telemetry::Counter& series, telemetry::Family<telemetry::Counter> family, double n) {
+    if (!series) series = shard_.series(family, {operation, provider, model});
+    series.add(n);
+  };
   // What nobody told is in the record and in the ledger, not among what model servers reported.
   bool told = !e.outcome.usage_estimated || !e.spent.empty();
-  auto count = [&](std::optional<telemetry::Counter>& series, telemetry::Family<telemetry::Counter> family,
+  auto count = [&](telemetry::Counter& series, telemetry::Family<telemetry::Counter> family,
                    const std::optional<int64_t>& tokens) {
-    if (!told || !tokens || *tokens <= 0) return;
-    if (!series) series = shard_.series(family, {operation, provider, model});
-    series->add(static_cast<double>(*tokens));
+    if (told && tokens && *tokens > 0) add(series, family, static_cast<double>(*tokens));
   };
   count(route.input_tokens, metrics_.input_tokens, e.usage.input_tokens);
   count(route.output_tokens, metrics_.output_tokens, e.usage.output_tokens);
   count(route.cached_input_tokens, metrics_.cached_input_tokens, e.usage.cached_input_tokens);
   count(route.reasoning_tokens, metrics_.reasoning_tokens, e.usage.reasoning_tokens);
-  if (e.cost.nanodollars && *e.cost.nanodollars > 0) {
-    if (!route.cost) route.cost = shard_.series(metrics_.cost, {operation, provider, model});
-    route.cost->add(static_cast<double>(*e.cost.nanodollars) / 1e9);
-  }
-  if (e.cost.unpriced) shard_.series(metrics_.unpriced, {operation, provider, model}).add();
+  if (e.cost.nanodollars && *e.cost.nanodollars > 0)
+    add(route.cost, metrics_.cost, static_cast<double>(*e.cost.nanodollars) / 1e9);
+  if (e.cost.unpriced) add(route.unpriced, metrics_.unpriced, 1);
   bool metered = e.operation != exchange::Operation::kCountTokens &&
                  (!e.pass || by_model(e.pass->api));  // a list of files uses no tokens
-  if (metered && !e.usage.known() && !e.outcome.error && !left)
-    shard_.series(metrics_.unmetered, {operation, provider, model}).add();
+  if (metered && !e.usage.known() && !e.outcome.error && !left) add(route.unmetered, metrics_.unmetered, 1);
 }
 
 }  // namespace weir::pipeline

@@ -54,8 +54,8 @@ class RecordCells {
     int status = 0;  // that `requests` is of
     telemetry::Counter requests;
     telemetry::Histogram duration, first_token;
-    std::optional<telemetry::Counter> input_tokens, output_tokens, cached_input_tokens, reasoning_tokens,
-        cost;
+    telemetry::Counter input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, cost, unpriced,
+        unmetered;
     bool asked = false;  // duration and first_token are there
   };
   Route& route_of(std::string_view operation, std::string_view provider, std::string_view model);

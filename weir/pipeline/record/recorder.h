@@ -2,11 +2,10 @@
 // message content: what it writes are ids, names, times, counts and outcomes.
 #pragma once
 
-#include <functional>
 #include <string>
-#include <string_view>
+#include <vector>
 
-#include "weir/base/time_text.h"
+#include "weir/io/disk.h"
 #include "weir/io/loop.h"
 #include "weir/pipeline/record/event_log.h"
 #include "weir/pipeline/record/record_metrics.h"
@@ -18,11 +17,8 @@ namespace weir::pipeline {
 
 class Recorder final : public RecordSink {
  public:
-  /// Takes a whole line, newline included; answers how many lines were lost so far.
-  using LineSink = std::function<uint64_t(std::string_view line)>;
-
-  /// `events` outlives the recorder; nullptr: no durable record is kept.
-  Recorder(io::Loop& loop, telemetry::Registry& registry, const RecordMetrics& metrics, LineSink line_sink,
+  /// `log` and `events` outlive the recorder; nullptr: no durable record is kept.
+  Recorder(io::Loop& loop, telemetry::Registry& registry, const RecordMetrics& metrics, io::LogWriter& log,
            EventLog* events);
 
   Result<void> begin(exchange::Exchange& exchange) override;
@@ -34,15 +30,11 @@ class Recorder final : public RecordSink {
   void set_traces(TraceLog* traces) { traces_ = traces; }
 
  private:
-  void log(const exchange::Exchange& exchange, const telemetry::Event& event, WallTime wall_end);
-
   io::Loop& loop_;
   RecordCells cells_;
-  LineSink line_sink_;
+  io::LogWriter& log_;
   EventLog* events_;
   TraceLog* traces_ = nullptr;
-  std::string line_room_;
-  TimeText now_;
   bool log_requests_ = true;
 };
 

@@ -4,6 +4,7 @@
 
 #include "weir/base/hash.h"
 #include "weir/base/json_write.h"
+#include "weir/base/time_text.h"
 #include "weir/wire/malformed.h"
 #include "weir/wire/ollama/codec.h"
 #include "weir/wire/ollama/ollama.h"
@@ -165,7 +166,8 @@ FrameWriter::FrameWriter(AnswerContext context) : context_(std::move(context)) {
 
 void FrameWriter::begin(std::string& out, int64_t elapsed_ns) {
   WallTime now{context_.created_s * 1'000'000'000 + context_.created_ns + elapsed_ns};
-  std::string_view seconds = time_.rfc3339(now).substr(0, std::string_view("2026-11-21T08:15:30").size());
+  TimeText time(now);
+  std::string_view seconds = time.view().substr(0, std::string_view("2026-11-21T08:15:30").size());
   out += head_;
   out += seconds;
   fmt::format_to(std::back_inserter(out), ".{:09}Z\"", now.unix_ns % 1'000'000'000);

@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "weir/base/json.h"
-#include "weir/base/time_text.h"
 #include "weir/wire/blocks.h"
 #include "weir/wire/wire.h"
 
@@ -73,7 +72,6 @@ class FrameWriter {
  private:
   AnswerContext context_;
   std::string head_;
-  TimeText time_;
 };
 
 /// `{"id":...,"function":{"index":...,"name":...,"arguments":{...}}}`
