@@ -1,8 +1,8 @@
 """bench/run telemetry: what it costs to write requests down. Nanoseconds on the loop, from bench/micro/record_bench.cc;
 CPU time of requests with the log and the events and without, in the same run, in turns: of the loop's thread while the other
 threads (the log's writer, syncs, the event store) work on another core, which is what a machine with a core to spare loses in
-throughput; and of all threads on one core, which is what a full machine loses. Metrics can not be turned off; they are in the
-nanoseconds only. The gateways take short turns, because a shared machine's speed changes within seconds."""
+throughput; and of all threads on one core, until what they have to write is written, which is what a full machine loses.
+Metrics can not be turned off; they are in the nanoseconds only."""
 import contextlib
 import json
 import os
@@ -20,9 +20,11 @@ APPEND_GATE_NS = 50
 REQUEST_GATE_NS = 500
 CPU_GATE = 1.01
 ROUNDS = 20
-ROUND_SECONDS = 4.5
-# The others' work comes in heaps (a commit of the store each 50 ms): a turn is to hold several.
-LOOP_TURN_SECONDS, ALL_TURN_SECONDS = 0.03, 0.25
+ROUND_SECONDS = 4.5  # of the gateways of a row together
+# A shared machine's speed changes within seconds, so loops take turns that are much shorter. What the other threads do comes in
+# heaps (a commit of the store each 50 ms, for as long as there is something to store), so theirs are longer.
+TURN_SECONDS = 0.03
+REST_SECONDS = 1  # the heaps at the end
 # Name -> (the mock's script, connections): the smallest request there is, and a streamed chat of 300 tokens.
 TRAFFIC = {"telemetry": (None, 64), "telemetry_stream": ({"frames": 300, "frames_a_send": 15}, 16)}
 
@@ -73,29 +75,44 @@ def place(server, alone):
     return [loop] if alone else [loop, *others]
 
 
-def costs_in_turns(servers, traffic, connections, alone):
-    """Name -> CPU us a request. Each server has its own load generator; one runs, the others stand still."""
-    counted = {name: place(server, alone) for name, server in servers.items()}
+def costs_one_after_the_other(servers, traffic, connections):
+    """Name -> CPU us of all threads a request."""
+    costs = {}
+    for name in random.sample(list(servers), len(servers)):
+        counted = place(servers[name], False)
+        before = cpu_us(counted)
+        seconds = ROUND_SECONDS / len(servers)
+        requests = load.run(servers[name], traffic, connections=connections, seconds=seconds, spin=1)["requests"]
+        time.sleep(REST_SECONDS)
+        costs[name] = (cpu_us(counted) - before) / requests
+    return costs
+
+
+def costs_in_turns(servers, traffic, connections):
+    """Name -> CPU us of the loop a request. Each server has its own load generator; one runs, the others stand still."""
+    counted = {name: place(server, True) for name, server in servers.items()}
     before = {name: cpu_us(folders) for name, folders in counted.items()}
-    turn_seconds = LOOP_TURN_SECONDS if alone else ALL_TURN_SECONDS
-    under_way = {}
-    for name, server in servers.items():
-        argv = load.command(server, traffic, connections=connections, seconds=ROUND_SECONDS, spin=1)
-        under_way[name] = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(turn_seconds)
-        under_way[name].send_signal(signal.SIGSTOP)
-    requests = {}
-    while under_way:
-        for name in random.sample(list(under_way), len(under_way)):
-            generator = under_way[name]
-            generator.send_signal(signal.SIGCONT)
-            time.sleep(turn_seconds)
-            generator.send_signal(signal.SIGSTOP)
-            if generator.poll() is not None:
-                out, errors = under_way.pop(name).communicate()
-                if generator.returncode != 0:
-                    raise RuntimeError(f"{name}: {out.strip()} {errors.strip()[:1500]}")
-                requests[name] = json.loads(out)["requests"]
+    under_way, requests = {}, {}
+    try:
+        for name, server in servers.items():
+            argv = load.command(server, traffic, connections=connections, seconds=ROUND_SECONDS, spin=1)
+            under_way[name] = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            time.sleep(TURN_SECONDS)
+            under_way[name].send_signal(signal.SIGSTOP)
+        while under_way:
+            for name in random.sample(list(under_way), len(under_way)):
+                generator = under_way[name]
+                generator.send_signal(signal.SIGCONT)
+                time.sleep(TURN_SECONDS)
+                generator.send_signal(signal.SIGSTOP)
+                if generator.poll() is not None:
+                    out, errors = under_way.pop(name).communicate()
+                    if generator.returncode != 0:
+                        raise RuntimeError(f"{name}: {out.strip()} {errors.strip()[:1500]}")
+                    requests[name] = json.loads(out)["requests"]
+    finally:
+        for generator in under_way.values():
+            generator.kill()  # it may stand still
     return {name: (cpu_us(folders) - before[name]) / requests[name] for name, folders in counted.items()}
 
 
@@ -115,14 +132,14 @@ def cpu(folder, rounds):
         for kind, (mock_script, connections) in TRAFFIC.items():
             traffic = load.Traffic(folder, kind, 1024, stream=mock_script is not None, mock=mock_script)
             traffic.learn_answer(mock.port)
-            for lane, alone in ((f"{kind}_loop", True), (f"{kind}_all_threads", False)):
-                report(lane, servers, traffic, connections, alone, rounds)
+            for lane, measure in ((f"{kind}_loop", costs_in_turns), (f"{kind}_all_threads", costs_one_after_the_other)):
+                report(lane, servers, traffic, connections, measure, rounds)
 
 
-def report(lane, servers, traffic, connections, alone, rounds):
+def report(lane, servers, traffic, connections, measure, rounds):
     for server in servers.values():
         load.run(server, traffic, connections=connections, seconds=0.5)
-    costs = [costs_in_turns(servers, traffic, connections, alone) for _ in range(rounds)]
+    costs = [measure(servers, traffic, connections) for _ in range(rounds)]
     on, off, again = ([c[name] for c in costs] for name in ("on", "off", "off_again"))
     pairs, same = ([a / b for a, b in zip(these, off)] for these in (on, again))
     rows.row(lane, "us", rows.median(on), rows.median(off), "log and events off", CPU_GATE, rows.median(pairs),

@@ -20,7 +20,8 @@ namespace {
 constexpr size_t kPipeBytes =
     4096;  // PIPE_BUF: what a pipe takes whole and without waiting once poll() says so
 constexpr int kPipePatienceMs = 1000;
-constexpr size_t kRoomBytes = FileLog::kFlushBytes + 8 * 1024;  // a line more than what is flushed
+constexpr size_t kLineBytes = 8 * 1024;                           // as long as lines usually are at most
+constexpr size_t kRoomBytes = FileLog::kFlushBytes + kLineBytes;  // a line more than what is flushed
 constexpr size_t kKeptBytesMax = 4 * FileLog::kFlushBytes;
 constexpr size_t kWriteBytes = 256 * 1024;  // of text with one call
 
@@ -91,6 +92,7 @@ int FileLog::File::open() {
 // Returns the reason of a failure, or nothing. What comes after a failure is not tried.
 std::string FileLog::File::write_entries(std::string_view entries) {
   std::string failure;
+  made.reserve(std::min(kWriteBytes, 4 * entries.size()) + kLineBytes);
   while (!entries.empty()) {
     made.clear();
     while (!entries.empty() && made.size() < kWriteBytes)
