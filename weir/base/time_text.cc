@@ -7,19 +7,23 @@
 namespace weir {
 
 TimeText::TimeText(WallTime time) : text_{"0000-00-00T00:00:00.000Z"} {
-  auto write = [&](size_t at, size_t digits, int64_t number) {
-    for (; digits > 0; --digits, number /= 10)
-      text_[at + digits - 1] = static_cast<char>('0' + number % 10);
+  auto two = [&](size_t at, unsigned number) {
+    text_[at] = static_cast<char>('0' + number / 10);
+    text_[at + 1] = static_cast<char>('0' + number % 10);
   };
-  int64_t second = time.unix_s() % 86400;
+  auto second = static_cast<unsigned>(time.unix_s() % 86400);
+  auto millisecond = static_cast<unsigned>(time.unix_ns / 1'000'000 % 1000);
   std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days(time.unix_s() / 86400)}};
-  write(0, 4, static_cast<int>(date.year()));
-  write(5, 2, static_cast<unsigned>(date.month()));
-  write(8, 2, static_cast<unsigned>(date.day()));
-  write(11, 2, second / 3600);
-  write(14, 2, second / 60 % 60);
-  write(17, 2, second % 60);
-  write(20, 3, time.unix_ns / 1'000'000 % 1000);
+  auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  two(0, year / 100);
+  two(2, year % 100);
+  two(5, static_cast<unsigned>(date.month()));
+  two(8, static_cast<unsigned>(date.day()));
+  two(11, second / 3600);
+  two(14, second / 60 % 60);
+  two(17, second % 60);
+  two(20, millisecond / 10);
+  text_[22] = static_cast<char>('0' + millisecond % 10);
 }
 
 std::string rfc3339(WallTime time) {

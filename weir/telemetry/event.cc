@@ -81,20 +81,25 @@ bool give_room(const Event& e, std::byte* lengths) {
 size_t encode(const Event& e, std::span<std::byte> into) {
   WEIR_ASSERT(into.size() >= kEventBytesMax);
   std::byte* lengths = into.data() + sizeof(Fixed);
-  bool cut = e.texts_cut;
-  size_t at = kTextsAt, i = 0;
-  for (; i < kEventTexts; ++i) {
-    size_t n = e.texts[i].size();
-    if (n > std::min(kTextBytesMax, kEventBytesMax - at)) [[unlikely]]
-      break;
-    lengths[i] = static_cast<std::byte>(n);
-    copy_short(into.data() + at, e.texts[i].data(), n);
-    at += n;
+  size_t all = 0, bits = 0;
+  for (std::string_view text : e.texts) {
+    all += text.size();
+    bits |= text.size();
   }
-  if (i < kEventTexts) {  // once more, some of them shorter
+  bool cut = e.texts_cut;
+  size_t at = kTextsAt;
+  static_assert(std::has_single_bit(kTextBytesMax + 1));
+  if (all <= kEventBytesMax - kTextsAt && bits <= kTextBytesMax) [[likely]] {
+    for (size_t i = 0; i < kEventTexts; ++i) {
+      size_t n = e.texts[i].size();
+      lengths[i] = static_cast<std::byte>(n);
+      if (n == 0) continue;  // half of them
+      copy_short(into.data() + at, e.texts[i].data(), n);
+      at += n;
+    }
+  } else {
     cut = give_room(e, lengths) || cut;
-    at = kTextsAt;
-    for (i = 0; i < kEventTexts; ++i) {
+    for (size_t i = 0; i < kEventTexts; ++i) {
       size_t n = std::to_integer<size_t>(lengths[i]);
       std::copy_n(e.texts[i].data(), n, reinterpret_cast<char*>(into.data() + at));
       at += n;
