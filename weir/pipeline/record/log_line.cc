@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,9 +31,9 @@ static_assert(sizeof(Facts) == 16 && std::has_unique_object_representations_v<Fa
 constexpr uint8_t kFailed = 1;  // and not because the client left
 constexpr uint8_t kCallerKnown = 2, kStreamAsked = 4, kUnpriced = 8, kDegraded = 16;
 
-// The line is written by hand, into room that is known to be enough: with the general JSON writer it took
-// three times the instructions (callgrind, bench/micro/record_bench). Keys are literals and need no escaping;
-// values that a caller can influence do.
+// The line is written by hand, into room that is known to be enough: with the general JSON writer it was
+// a quarter of a request's instructions (callgrind, bench/micro/record_bench). Keys are literals and need no
+// escaping; values that a caller can influence do.
 class Line {
  public:
   /// Requires room_for(texts) bytes at `room`; `texts`: bytes of all values that are texts.
